@@ -1,0 +1,56 @@
+using System.Collections;
+using System.Runtime.CompilerServices;
+
+namespace Steward.Core.Model;
+
+/// <summary>An immutable list that compares by its elements, so that records that hold one compare by value.</summary>
+/// <typeparam name="T">The element type; compared with its default comparer.</typeparam>
+[CollectionBuilder(typeof(EquatableList), nameof(EquatableList.Create))]
+public sealed class EquatableList<T> : IReadOnlyList<T>, IEquatable<EquatableList<T>>
+{
+    private readonly T[] _items;
+
+    internal EquatableList(T[] items) => _items = items;
+
+    /// <inheritdoc/>
+    public int Count => _items.Length;
+
+    /// <inheritdoc/>
+    public T this[int index] => _items[index];
+
+    /// <summary>The elements without a copy.</summary>
+    public ReadOnlySpan<T> AsSpan() => _items;
+
+    /// <inheritdoc/>
+    public bool Equals(EquatableList<T>? other) => other is not null && _items.AsSpan().SequenceEqual(other._items);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as EquatableList<T>);
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        foreach (T item in _items)
+        {
+            hash.Add(item);
+        }
+
+        return hash.ToHashCode();
+    }
+
+    /// <inheritdoc/>
+    public IEnumerator<T> GetEnumerator() => ((IEnumerable<T>)_items).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => _items.GetEnumerator();
+}
+
+/// <summary>Makes <see cref="EquatableList{T}"/>.</summary>
+public static class EquatableList
+{
+    /// <summary>Copies the elements into a new list.</summary>
+    public static EquatableList<T> Create<T>(ReadOnlySpan<T> items) => new(items.ToArray());
+
+    /// <summary>Copies the elements into a new list.</summary>
+    public static EquatableList<T> From<T>(IEnumerable<T> items) => new([.. items]);
+}
