@@ -1,0 +1,91 @@
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+
+namespace Steward.Core.Ports;
+
+/// <summary>
+/// The kernel's side of supervision, as the engine sees it. Every member is called on the engine's thread and returns without
+/// waiting for a disk or another process (a spawn waits for the child's exec). What happens later comes through
+/// <see cref="IProcessHostEvents"/>.
+/// </summary>
+public interface IProcessHost
+{
+    /// <summary>
+    /// Creates the AUTO log files of a group (mode 0600) and binds and closes its FastCGI sockets as a test.
+    /// </summary>
+    GroupPrepared PrepareGroup(RequestId request, GroupConfig group);
+
+    /// <summary>Looks whether a command could be run (spec: lifecycle, "Spawn errors"); null when it could.</summary>
+    Fault? CheckCommand(ProcessConfig config);
+
+    /// <summary>
+    /// Creates the pipes, opens the log files and spawns the child. Never throws for what the outside can cause: failures come
+    /// back as text, with nothing left open.
+    /// </summary>
+    SpawnAnswer Spawn(Spawn request);
+
+    /// <summary>Sends a signal (man 2 kill) to a child that has not been reaped, or to its process group.</summary>
+    /// <param name="pid">The child.</param>
+    /// <param name="number">The signal.</param>
+    /// <param name="toGroup">Whether to signal the process group that the child leads.</param>
+    /// <param name="error">When refused: <c>[Errno 1] Operation not permitted</c> and the like.</param>
+    SignalResult Signal(int pid, int number, bool toGroup, out string? error);
+
+    /// <summary>Writes to a child's stdin; what the pipe cannot take is queued, at most <c>1 MiB</c> a process.</summary>
+    StdinResult WriteStdin(ProcessId process, Incarnation incarnation, ReadOnlyMemory<byte> data);
+
+    /// <summary>
+    /// Reaps the next dead child without waiting; false when there is none. To be called until false after each
+    /// <see cref="IProcessHostEvents.ChildrenExited"/>, followed by <see cref="ReapingDone"/>.
+    /// </summary>
+    bool TryReap(out int pid, out WaitStatus status);
+
+    /// <summary>Lets the watcher look for dead children again.</summary>
+    void ReapingDone();
+
+    /// <summary>
+    /// The child is dead: reads what is left in its pipes, writes it out, closes everything and then reports
+    /// <see cref="IProcessHostEvents.OutputFinished"/>. Also drops unsent stdin and releases its FastCGI socket.
+    /// </summary>
+    void FinishOutput(ProcessId process, Incarnation incarnation);
+
+    /// <summary>Gives back credit for tapped bytes that the engine has taken in; see <see cref="IProcessHostEvents.Output"/>.</summary>
+    void OutputConsumed(int bytes);
+
+    /// <summary>Removes a process's log files and creates them anew, whether or not it runs; empties its capture buffers.</summary>
+    /// <returns>False when a file could not be removed or created.</returns>
+    bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog);
+
+    /// <summary>Closes and opens again the log files of all running processes.</summary>
+    void ReopenLogs();
+}
+
+/// <summary>What a spawn came to.</summary>
+/// <param name="Pid">The child's pid; 0 when it failed.</param>
+/// <param name="SpawnErr">Why it failed; null on success.</param>
+public readonly record struct SpawnAnswer(int Pid, string? SpawnErr);
+
+/// <summary>What the process host reports. Members may be called on any thread and return at once.</summary>
+public interface IProcessHostEvents
+{
+    /// <summary>At least one child can be reaped. Not repeated until <see cref="IProcessHost.ReapingDone"/>.</summary>
+    void ChildrenExited();
+
+    /// <summary>
+    /// Bytes of a tapped stream. The host keeps the number of bytes reported and not yet given back through
+    /// <see cref="IProcessHost.OutputConsumed"/> below 4 MiB by not reading tapped pipes meanwhile (their writers block, nothing
+    /// is lost); only the last bytes of a dead child may exceed it.
+    /// </summary>
+    void Output(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data);
+
+    /// <summary>A complete capture.</summary>
+    void Communication(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data);
+
+    /// <summary>All output of a dead child has been reported and its descriptors are closed.</summary>
+    void OutputFinished(ProcessId process, Incarnation incarnation);
+
+    /// <summary>A line for the activity log.</summary>
+    void Log(LogLevel level, string text);
+}

@@ -1,0 +1,58 @@
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Supervision;
+
+namespace Steward.Engine;
+
+/// <summary>
+/// What the control adapters (XML-RPC, web page) see of a running daemon. Every member may be called on any thread.
+/// </summary>
+public interface ISupervisorControl
+{
+    /// <summary>The daemon's state.</summary>
+    DaemonState State { get; }
+
+    /// <summary>The identifier in force.</summary>
+    string Identifier { get; }
+
+    /// <summary>The daemon's pid.</summary>
+    int Pid { get; }
+
+    /// <summary>The activity log in use; null when it goes to syslog alone.</summary>
+    string? MainLogPath { get; }
+
+    /// <summary>The namespaces of the configuration in force besides <c>system</c>, for example <c>supervisor</c>.</summary>
+    IReadOnlyList<RpcInterfaceConfig> RpcInterfaces { get; }
+
+    /// <summary>
+    /// Carries out a command. Completes when the core has answered, which for waiting commands is when the processes got
+    /// there. At most 1,024 commands wait at once; beyond that the answer is FAILED at once.
+    /// </summary>
+    Task<Outcome> ExecuteAsync(Command command);
+
+    /// <summary>
+    /// Reads the configuration file again on the calling thread and has the core compare: <see cref="Reread"/>, or a refusal
+    /// with CANT_REREAD and the first fault, or SHUTDOWN_STATE.
+    /// </summary>
+    Task<Outcome> RereadAsync();
+
+    /// <summary>Deletes and re-creates the activity log; false when there is none or it failed (the error says which).</summary>
+    Task<Outcome> ClearMainLogAsync();
+
+    /// <summary>Finds a process by the exact names of its group and itself; null when there is none.</summary>
+    ProcessSnapshot? Find(string group, string process);
+
+    /// <summary>Returns every process sorted by group name, then process name.</summary>
+    ProcessSnapshot[] All();
+
+    /// <summary>Returns every process of the configuration as last read, sorted by process name.</summary>
+    ConfigSnapshot[] AllConfigs();
+
+    /// <summary>Writes a line to the activity log.</summary>
+    void Log(LogLevel level, string text);
+
+    /// <summary>Says whether lines of a level are written at all; cheap.</summary>
+    bool IsLogged(LogLevel level);
+}
