@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.IO.Pipelines;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.Primitives;
+using Steward.Protocol.XmlRpc;
+
+namespace Steward.Http;
+
+/// <summary>
+/// A connection's requests and responses, one after the other. Made once for a connection; the features that Kestrel
+/// gives stay the same objects over its life.
+/// </summary>
+internal sealed class Exchange : IDisposable
+{
+    public const string Html = "text/html";
+    public const string HtmlUtf8 = "text/html;charset=utf-8";
+
+    private static readonly StringValues ServerName = "Steward";
+    private static readonly StringValues NoSniff = "nosniff";
+
+    private readonly IHttpRequestFeature _request;
+    private readonly IHttpResponseFeature _response;
+    private readonly IHttpResponseBodyFeature _body;
+    private readonly IFeatureCollection _features;
+    private string? _acceptedAuthorization;
+    private XmlRpcWriter? _writer;
+
+    public Exchange(IFeatureCollection features)
+    {
+        _features = features;
+        _request = Feature<IHttpRequestFeature>();
+        _response = Feature<IHttpResponseFeature>();
+        _body = Feature<IHttpResponseBodyFeature>();
+        Endpoint = Feature<Endpoint>();
+    }
+
+    public Endpoint Endpoint { get; }
+
+    public string Method => _request.Method;
+
+    public string Path => _request.Path;
+
+    public string Query => _request.QueryString;
+
+    public string Protocol => _request.Protocol;
+
+    public string Target => _request.RawTarget;
+
+    public IHeaderDictionary RequestHeaders => _request.Headers;
+
+    public IHeaderDictionary ResponseHeaders => _response.Headers;
+
+    public int Status => _response.StatusCode;
+
+    public bool HasStarted => _response.HasStarted;
+
+    public PipeReader Body => Feature<IRequestBodyPipeFeature>().Reader;
+
+    public PipeWriter Output => _body.Writer;
+
+    /// <summary>Cancelled when the client is gone.</summary>
+    public CancellationToken Gone => Feature<IHttpRequestLifetimeFeature>().RequestAborted;
+
+    public bool IsHead => HttpMethods.IsHead(Method);
+
+    /// <summary>A buffer for answers; it lives as long as the connection.</summary>
+    public XmlRpcWriter Writer => _writer ??= new XmlRpcWriter();
+
+    /// <summary>The peer as the access log names it; unix peers have no address.</summary>
+    public string Peer
+    {
+        get
+        {
+            IHttpConnectionFeature? connection = _features.Get<IHttpConnectionFeature>();
+            return connection?.RemoteIpAddress is { } address
+                ? string.Create(CultureInfo.InvariantCulture, $"{address}:{connection.RemotePort}")
+                : "localhost:0";
+        }
+    }
+
+    public bool IsTcp => _features.Get<IHttpConnectionFeature>()?.RemoteIpAddress is not null;
+
+    public void BeginResponse() => _response.Headers.Server = ServerName;
+
+    public bool IsAuthorized()
+    {
+        if (!Endpoint.IsProtected)
+        {
+            return true;
+        }
+
+        string? given = _request.Headers.Authorization;
+        if (given is not null && given == _acceptedAuthorization)
+        {
+            return true;
+        }
+
+        bool accepted = Endpoint.Accepts(given);
+        if (accepted)
+        {
+            _acceptedAuthorization = given;
+        }
+
+        return accepted;
+    }
+
+    /// <summary>Sends a whole response.</summary>
+    public Task SendAsync(int status, StringValues contentType, ReadOnlyMemory<byte> body)
+    {
+        _response.StatusCode = status;
+        IHeaderDictionary headers = _response.Headers;
+        headers.ContentType = contentType;
+        headers.ContentLength = body.Length;
+        if (IsHead)
+        {
+            return Task.CompletedTask;
+        }
+
+        ValueTask<FlushResult> written = _body.Writer.WriteAsync(body);
+        return written.IsCompletedSuccessfully ? Task.CompletedTask : written.AsTask();
+    }
+
+    /// <summary>Sends a page with the headers that keep browsers from misusing it.</summary>
+    public Task SendPageAsync(int status, string contentType, string text)
+    {
+        AddSecurityHeaders();
+        return SendAsync(status, contentType, Encoding.UTF8.GetBytes(text));
+    }
+
+    /// <summary>Sends an error in the shape of Supervisor's.</summary>
+    /// <param name="status">The status.</param>
+    /// <param name="close">End the connection afterwards, because what follows on it cannot be understood.</param>
+    public Task SendErrorAsync(int status, bool close = false)
+    {
+        if (close)
+        {
+            _response.Headers.Connection = "close";
+        }
+
+        AddSecurityHeaders();
+        string reason = Reason(status);
+        string body = string.Create(
+            CultureInfo.InvariantCulture,
+            $"<head>\r\n<title>Error response</title>\r\n</head>\r\n<body>\r\n<h1>Error response</h1>\r\n"
+            + $"<p>Error code {status}.\r\n<p>Message: {reason}.\r\n</body>\r\n");
+        return SendAsync(status, Html, Encoding.UTF8.GetBytes(body));
+    }
+
+    public void AddSecurityHeaders()
+    {
+        IHeaderDictionary headers = _response.Headers;
+        headers.XContentTypeOptions = NoSniff;
+        headers.XFrameOptions = "DENY";
+        headers.ContentSecurityPolicy =
+            "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+        headers["Referrer-Policy"] = "same-origin";
+    }
+
+    /// <summary>Ends the connection without an answer.</summary>
+    public void Abort() => Feature<IHttpRequestLifetimeFeature>().Abort();
+
+    /// <summary>Lets a response be as slow as its reader: for streams that a person watches.</summary>
+    public void AllowSlowReader()
+    {
+        if (_features.Get<Microsoft.AspNetCore.Server.Kestrel.Core.Features.IHttpMinResponseDataRateFeature>() is { } rate)
+        {
+            rate.MinDataRate = null;
+        }
+    }
+
+    public void SetStatus(int status) => _response.StatusCode = status;
+
+    public void Dispose() => _writer?.Dispose();
+
+    public static string Reason(int status) => status switch
+    {
+        301 => "Moved Permanently",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Payload Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Error",
+    };
+
+    private T Feature<T>()
+        where T : class =>
+        _features.Get<T>() ?? throw new InvalidOperationException("The server gives no " + typeof(T).Name + ".");
+}

@@ -1,0 +1,491 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text;
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Supervision;
+using Steward.Engine;
+using Steward.Http.Logs;
+using Steward.Protocol.XmlRpc;
+
+namespace Steward.Http.XmlRpc;
+
+/// <summary>
+/// Carries out calls. Checks come in Supervisor's order: the name, the number of parameters, the daemon's state, the types of
+/// the parameters, then what the core says.
+/// </summary>
+internal sealed class RpcCalls(ISupervisorControl control, string supervisorVersion, CancellationToken endWaiting)
+{
+    /// <summary>How long the answer of <c>system.multicall</c> gets before the calls that are left are refused, in bytes.</summary>
+    private const int MaxMulticallBytes = 64 << 20;
+
+    private const string SystemNamespace = "system";
+
+    private static readonly FrozenDictionary<string, XmlRpcMethod>.AlternateLookup<ReadOnlySpan<char>> SupervisorMethods =
+        XmlRpcMethods.Supervisor.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    private static readonly FrozenDictionary<string, XmlRpcMethod>.AlternateLookup<ReadOnlySpan<char>> SystemMethods =
+        XmlRpcMethods.System.GetAlternateLookup<ReadOnlySpan<char>>();
+
+    private static readonly Fault ShutdownState = new(FaultCode.ShutdownState);
+    private static readonly Fault IncorrectParameters = new(FaultCode.IncorrectParameters);
+
+    /// <summary>
+    /// Begins a call. When it is done at once the result is null, and either the value stands behind what
+    /// <paramref name="writer"/> held or <paramref name="fault"/> says why not. Otherwise the task says the same later.
+    /// </summary>
+    public Task<Fault?>? Call(string name, IReadOnlyList<XmlRpcValue> parameters, XmlRpcWriter writer, out Fault? fault)
+    {
+        XmlRpcMethod? method = Find(name);
+        if (method is null)
+        {
+            fault = new Fault(FaultCode.UnknownMethod);
+            return null;
+        }
+
+        if (method.Verb == XmlRpcVerb.Multicall && method.Accepts(parameters.Count))
+        {
+            fault = null;
+            if (parameters[0] is not XmlRpcArray calls)
+            {
+                fault = IncorrectParameters;
+                return null;
+            }
+
+            return MulticallAsync(calls, writer);
+        }
+
+        Task<Outcome>? outcome = Begin(method, parameters, writer, out fault);
+        return outcome is null ? null : WriteAsync(outcome, writer);
+    }
+
+    private async Task<Fault?> WriteAsync(Task<Outcome> pending, XmlRpcWriter writer)
+    {
+        // Whether the client waits or not, what it asked for goes on; only the answer can be given up.
+        Outcome outcome = await pending.WaitAsync(endWaiting).ConfigureAwait(false);
+        if (outcome is Refused refused)
+        {
+            return refused.Fault;
+        }
+
+        writer.WriteOutcome(outcome);
+        return null;
+    }
+
+    private async Task<Fault?> MulticallAsync(XmlRpcArray calls, XmlRpcWriter writer)
+    {
+        writer.BeginArray();
+        foreach (XmlRpcValue item in calls.Items)
+        {
+            int before = writer.Length;
+            Fault? fault;
+            try
+            {
+                fault = before > MaxMulticallBytes
+                    ? new Fault(FaultCode.Failed, "the answers so far are too long, call again for the rest")
+                    : await CallOneAsync(item, writer).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                control.Log(LogLevel.Critical, $"A call inside of system.multicall raised an unexpected exception: {e}");
+                fault = new Fault(FaultCode.Failed, $"{e.GetType().Name}:{e.Message}");
+            }
+
+            if (fault is not null)
+            {
+                writer.Rewind(before);
+                writer.WriteFaultValue((int)fault.Code, fault.Text);
+            }
+
+            writer.EndItem();
+        }
+
+        writer.EndArray();
+        return null;
+    }
+
+    private async Task<Fault?> CallOneAsync(XmlRpcValue item, XmlRpcWriter writer)
+    {
+        if (item is not XmlRpcStruct call)
+        {
+            return IncorrectParameters;
+        }
+
+        if (call.Find("methodName") is not XmlRpcString { Value.Length: > 0 } name)
+        {
+            return new Fault(FaultCode.IncorrectParameters, "No methodName");
+        }
+
+        if (name.Value == "system.multicall")
+        {
+            return new Fault(FaultCode.IncorrectParameters, "Recursive system.multicall forbidden");
+        }
+
+        IReadOnlyList<XmlRpcValue> parameters = [];
+        if (call.Find("params") is { } given)
+        {
+            if (given is not XmlRpcArray array)
+            {
+                return IncorrectParameters;
+            }
+
+            parameters = array.Items;
+        }
+
+        Task<Fault?>? later = Call(name.Value, parameters, writer, out Fault? fault);
+        return later is null ? fault : await later.ConfigureAwait(false);
+    }
+
+    /// <summary>A method is <c>namespace.name</c> with one dot; the namespaces are those of the configuration and <c>system</c>.</summary>
+    private XmlRpcMethod? Find(string name)
+    {
+        int dot = name.IndexOf('.', StringComparison.Ordinal);
+        if (dot < 0 || name.IndexOf('.', dot + 1) >= 0)
+        {
+            return null;
+        }
+
+        ReadOnlySpan<char> space = name.AsSpan(0, dot);
+        XmlRpcMethod? method;
+        if (space is SystemNamespace)
+        {
+            return SystemMethods.TryGetValue(name.AsSpan(dot + 1), out method) ? method : null;
+        }
+
+        IReadOnlyList<RpcInterfaceConfig> interfaces = control.RpcInterfaces;
+        for (int i = 0; i < interfaces.Count; i++)
+        {
+            if (space.SequenceEqual(interfaces[i].Name))
+            {
+                return SupervisorMethods.TryGetValue(name.AsSpan(dot + 1), out method) ? method : null;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Writes the answer of a query; hands a command to the core and returns its task.</summary>
+    private Task<Outcome>? Begin(
+        XmlRpcMethod method, IReadOnlyList<XmlRpcValue> parameters, XmlRpcWriter writer, out Fault? fault)
+    {
+        fault = null;
+        if (!method.Accepts(parameters.Count))
+        {
+            fault = IncorrectParameters;
+            return null;
+        }
+
+        var p = new Parameters(parameters);
+        switch (method.Verb)
+        {
+            case XmlRpcVerb.ListMethods:
+                ListMethods(writer);
+                return null;
+            case XmlRpcVerb.MethodHelp or XmlRpcVerb.MethodSignature:
+                fault = Describe(method.Verb, parameters[0], writer);
+                return null;
+            case XmlRpcVerb.SendRemoteCommEvent:
+                // Works during shutdown too.
+                return p.Text(0, out string type) && p.Text(1, out string data)
+                    ? control.ExecuteAsync(new SendRemoteCommEvent(type, data))
+                    : Wrong(out fault);
+        }
+
+        if (control.State != DaemonState.Running)
+        {
+            fault = ShutdownState;
+            return null;
+        }
+
+        string name;
+        string signal;
+        switch (method.Verb)
+        {
+            case XmlRpcVerb.GetProcessInfo:
+                if (!p.Text(0, out name))
+                {
+                    return Wrong(out fault);
+                }
+
+                if (FindProcess(name) is not { } process)
+                {
+                    fault = new Fault(FaultCode.BadName, name);
+                    return null;
+                }
+
+                writer.WriteProcessInfo(process);
+                return null;
+
+            case XmlRpcVerb.GetAllProcessInfo:
+                writer.WriteProcessInfo(control.All());
+                return null;
+            case XmlRpcVerb.GetAllConfigInfo:
+                writer.WriteConfigInfo(control.AllConfigs());
+                return null;
+            case XmlRpcVerb.GetApiVersion:
+                writer.WriteString(XmlRpcMethods.ApiVersion);
+                return null;
+            case XmlRpcVerb.GetSupervisorVersion:
+                writer.WriteString(supervisorVersion);
+                return null;
+            case XmlRpcVerb.GetIdentification:
+                writer.WriteString(control.Identifier);
+                return null;
+            case XmlRpcVerb.GetPid:
+                writer.WriteInt(control.Pid);
+                return null;
+            case XmlRpcVerb.GetState:
+                writer.BeginStruct();
+                writer.MemberName("statecode"u8);
+                writer.WriteInt((int)DaemonState.Running);
+                writer.EndMember();
+                writer.MemberName("statename"u8);
+                writer.WriteString("RUNNING");
+                writer.EndMember();
+                writer.EndStruct();
+                return null;
+
+            case XmlRpcVerb.ReadLog:
+                if (!p.Integer(0, out long mainOffset) || !p.Integer(1, out long mainLength))
+                {
+                    return Wrong(out fault);
+                }
+
+                fault = Read(control.MainLogPath, mainOffset, mainLength, writer);
+                return null;
+            case XmlRpcVerb.ReadProcessStdoutLog or XmlRpcVerb.ReadProcessStderrLog
+                or XmlRpcVerb.TailProcessStdoutLog or XmlRpcVerb.TailProcessStderrLog:
+                if (!p.Text(0, out name) || !p.Integer(1, out long offset) || !p.Integer(2, out long length))
+                {
+                    return Wrong(out fault);
+                }
+
+                if (FindProcess(name) is not { } logged)
+                {
+                    fault = new Fault(FaultCode.BadName, name);
+                    return null;
+                }
+
+                bool stderr = method.Verb is XmlRpcVerb.ReadProcessStderrLog or XmlRpcVerb.TailProcessStderrLog;
+                string path = stderr ? logged.StderrLog : logged.StdoutLog;
+                if (method.Verb is XmlRpcVerb.ReadProcessStdoutLog or XmlRpcVerb.ReadProcessStderrLog)
+                {
+                    fault = Read(path, offset, length, writer);
+                }
+                else
+                {
+                    Tail(path, offset, length, writer);
+                }
+
+                return null;
+
+            case XmlRpcVerb.SendProcessStdin:
+                if (parameters[1] is not XmlRpcString chars)
+                {
+                    fault = new Fault(FaultCode.IncorrectParameters, Parameters.Show(parameters[1]));
+                    return null;
+                }
+
+                return p.Text(0, out name)
+                    ? control.ExecuteAsync(new SendProcessStdin(name, Encoding.UTF8.GetBytes(chars.Value)))
+                    : Wrong(out fault);
+
+            case XmlRpcVerb.StartProcess:
+                return p.Text(0, out name) ? control.ExecuteAsync(new StartProcess(name, p.Wait(1))) : Wrong(out fault);
+            case XmlRpcVerb.StartProcessGroup:
+                return p.Text(0, out name) ? control.ExecuteAsync(new StartGroup(name, p.Wait(1))) : Wrong(out fault);
+            case XmlRpcVerb.StartAllProcesses:
+                return control.ExecuteAsync(new StartAll(p.Wait(0)));
+            case XmlRpcVerb.StopProcess:
+                return p.Text(0, out name) ? control.ExecuteAsync(new StopProcess(name, p.Wait(1))) : Wrong(out fault);
+            case XmlRpcVerb.StopProcessGroup:
+                return p.Text(0, out name) ? control.ExecuteAsync(new StopGroup(name, p.Wait(1))) : Wrong(out fault);
+            case XmlRpcVerb.StopAllProcesses:
+                return control.ExecuteAsync(new StopAll(p.Wait(0)));
+            case XmlRpcVerb.SignalProcess:
+                return p.Text(0, out name) && p.Signal(1, out signal)
+                    ? control.ExecuteAsync(new SignalProcess(name, signal))
+                    : Wrong(out fault);
+            case XmlRpcVerb.SignalProcessGroup:
+                return p.Text(0, out name) && p.Signal(1, out signal)
+                    ? control.ExecuteAsync(new SignalGroup(name, signal))
+                    : Wrong(out fault);
+            case XmlRpcVerb.SignalAllProcesses:
+                return p.Signal(0, out signal) ? control.ExecuteAsync(new SignalAll(signal)) : Wrong(out fault);
+            case XmlRpcVerb.ClearProcessLogs:
+                return p.Text(0, out name) ? control.ExecuteAsync(new ClearProcessLogs(name)) : Wrong(out fault);
+            case XmlRpcVerb.ClearAllProcessLogs:
+                return control.ExecuteAsync(new ClearAllProcessLogs());
+            case XmlRpcVerb.ClearLog:
+                return control.ClearMainLogAsync();
+            case XmlRpcVerb.AddProcessGroup:
+                return p.Text(0, out name) ? control.ExecuteAsync(new AddProcessGroup(name)) : Wrong(out fault);
+            case XmlRpcVerb.RemoveProcessGroup:
+                return p.Text(0, out name) ? control.ExecuteAsync(new RemoveProcessGroup(name)) : Wrong(out fault);
+            case XmlRpcVerb.ReloadConfig:
+                return control.RereadAsync();
+            case XmlRpcVerb.Shutdown:
+                return control.ExecuteAsync(new Shutdown());
+            case XmlRpcVerb.Restart:
+                return control.ExecuteAsync(new Restart());
+            default:
+                throw new InvalidOperationException("no such verb: " + method.Verb);
+        }
+    }
+
+    private static Task<Outcome>? Wrong(out Fault? fault)
+    {
+        fault = IncorrectParameters;
+        return null;
+    }
+
+    private ProcessSnapshot? FindProcess(string name)
+    {
+        Namespec spec = Namespec.Parse(name);
+        return spec.Process is null ? null : control.Find(spec.Group, spec.Process);
+    }
+
+    private static Fault? Read(string? path, long offset, long length, XmlRpcWriter writer)
+    {
+        Fault? fault = LogFile.Read(path, offset, length, out ReadOnlyMemory<byte> text);
+        if (fault is null)
+        {
+            writer.WriteString(text.Span);
+        }
+
+        return fault;
+    }
+
+    private static void Tail(string path, long offset, long length, XmlRpcWriter writer)
+    {
+        LogTail tail = LogFile.Tail(path, offset, length);
+        writer.BeginArray();
+        writer.WriteString(tail.Text.Span);
+        writer.EndItem();
+        writer.WriteInt(tail.Offset);
+        writer.EndItem();
+        writer.WriteBoolean(tail.Overflow);
+        writer.EndItem();
+        writer.EndArray();
+    }
+
+    private void ListMethods(XmlRpcWriter writer)
+    {
+        var names = new List<string>();
+        foreach (string name in control.RpcInterfaces.Select(one => one.Name).Where(one => one != SystemNamespace).Distinct())
+        {
+            names.AddRange(XmlRpcMethods.Supervisor.Keys.Select(member => name + "." + member));
+        }
+
+        names.AddRange(XmlRpcMethods.System.Keys.Select(member => SystemNamespace + "." + member));
+        names.Sort(StringComparer.Ordinal);
+        writer.BeginArray();
+        foreach (string name in names)
+        {
+            writer.WriteString(name);
+            writer.EndItem();
+        }
+
+        writer.EndArray();
+    }
+
+    private Fault? Describe(XmlRpcVerb verb, XmlRpcValue name, XmlRpcWriter writer)
+    {
+        if (name is not XmlRpcString text || Find(text.Value) is not { } method)
+        {
+            return new Fault(FaultCode.SignatureUnsupported);
+        }
+
+        if (verb == XmlRpcVerb.MethodHelp)
+        {
+            writer.WriteString(method.Help);
+            return null;
+        }
+
+        writer.BeginArray();
+        foreach (string word in method.Signature)
+        {
+            writer.WriteString(word);
+            writer.EndItem();
+        }
+
+        writer.EndArray();
+        return null;
+    }
+
+    /// <summary>Parameters as the methods see them, with Supervisor's conversions.</summary>
+    private readonly struct Parameters(IReadOnlyList<XmlRpcValue> values)
+    {
+        public bool Text(int index, out string text)
+        {
+            text = (values[index] as XmlRpcString)?.Value ?? "";
+            return values[index] is XmlRpcString;
+        }
+
+        /// <summary>A number, a number as text, a truncated fraction or a boolean.</summary>
+        public bool Integer(int index, out long number)
+        {
+            switch (values[index])
+            {
+                case XmlRpcInt value:
+                    number = value.Value;
+                    return true;
+                case XmlRpcBoolean value:
+                    number = value.Value ? 1 : 0;
+                    return true;
+                case XmlRpcDouble value when double.IsFinite(value.Value):
+                    // Saturates (ECMA-335 leaves it open; C# on .NET 9 and later does).
+                    number = (long)value.Value;
+                    return true;
+                case XmlRpcString value:
+                    return long.TryParse(
+                        value.Value,
+                        NumberStyles.AllowLeadingSign | NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+                        CultureInfo.InvariantCulture,
+                        out number);
+                default:
+                    number = 0;
+                    return false;
+            }
+        }
+
+        /// <summary>A signal's name, or its number as text or number.</summary>
+        public bool Signal(int index, out string signal)
+        {
+            signal = values[index] switch
+            {
+                XmlRpcString text => text.Value,
+                XmlRpcInt number => number.Value.ToString(CultureInfo.InvariantCulture),
+                _ => "",
+            };
+            return values[index] is XmlRpcString or XmlRpcInt;
+        }
+
+        /// <summary>Judged by truth as Python does: even the text "false" is true. Default true.</summary>
+        public bool Wait(int index) => index >= values.Count || values[index] switch
+        {
+            XmlRpcBoolean value => value.Value,
+            XmlRpcInt value => value.Value != 0,
+            XmlRpcDouble value => value.Value != 0,
+            XmlRpcString value => value.Value.Length > 0,
+            XmlRpcArray value => value.Items.Count > 0,
+            XmlRpcStruct value => value.Members.Count > 0,
+            XmlRpcNil => false,
+            _ => true,
+        };
+
+        /// <summary>How a value of a wrong type stands in a fault.</summary>
+        public static string Show(XmlRpcValue value) => value switch
+        {
+            XmlRpcInt number => number.Value.ToString(CultureInfo.InvariantCulture),
+            XmlRpcBoolean boolean => boolean.Value ? "True" : "False",
+            XmlRpcDouble real => real.Value.ToString("R", CultureInfo.InvariantCulture),
+            XmlRpcDateTime date => date.Value.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture),
+            XmlRpcArray => "an array",
+            XmlRpcStruct => "a struct",
+            _ => "None",
+        };
+    }
+}
