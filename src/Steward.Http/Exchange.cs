@@ -17,6 +17,8 @@ internal sealed class Exchange : IDisposable
     public const string Html = "text/html";
     public const string HtmlUtf8 = "text/html;charset=utf-8";
 
+    private const int PieceBytes = 64 << 10;
+
     private static readonly StringValues ServerName = "Steward";
     private static readonly StringValues NoSniff = "nosniff";
 
@@ -118,8 +120,29 @@ internal sealed class Exchange : IDisposable
             return Task.CompletedTask;
         }
 
+        if (body.Length > PieceBytes)
+        {
+            return SendPiecesAsync(body);
+        }
+
         ValueTask<FlushResult> written = _body.Writer.WriteAsync(body);
         return written.IsCompletedSuccessfully ? Task.CompletedTask : written.AsTask();
+    }
+
+    // A long body goes out as the client takes it, instead of standing in the connection's buffers as a whole once more.
+    private async Task SendPiecesAsync(ReadOnlyMemory<byte> body)
+    {
+        while (!body.IsEmpty)
+        {
+            int piece = Math.Min(PieceBytes, body.Length);
+            FlushResult flushed = await _body.Writer.WriteAsync(body[..piece]).ConfigureAwait(false);
+            if (flushed.IsCompleted)
+            {
+                return;
+            }
+
+            body = body[piece..];
+        }
     }
 
     /// <summary>Sends a page with the headers that keep browsers from misusing it.</summary>

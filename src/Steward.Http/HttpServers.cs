@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
-using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using Steward.Core.Config;
 using Steward.Engine;
@@ -10,7 +9,10 @@ namespace Steward.Http;
 
 /// <summary>A control socket that is already bound and listening.</summary>
 /// <param name="Config">Its section: credentials, and what it is called in the log.</param>
-/// <param name="ListenFd">The descriptor. It stays the caller's: close it after <see cref="HttpServers.StopAsync"/>.</param>
+/// <param name="ListenFd">
+/// The descriptor. It stays the caller's: close it after <see cref="HttpServers.StopAsync"/>. It can be handed over once: the
+/// runtime's epoll set keeps it until it is closed, so another start on the same socket takes a duplicate (man 2 dup).
+/// </param>
 public sealed record HttpListener(ServerConfig Config, nint ListenFd);
 
 /// <summary>
@@ -59,6 +61,8 @@ public sealed class HttpServers : IAsyncDisposable
         };
         options.Limits.MaxConcurrentConnections = MaxConnections;
         options.Limits.MaxRequestBodySize = XmlRpcReader.MaxBytes;
+        // What is read ahead of a connection before anybody has looked at its credentials.
+        options.Limits.MaxRequestBufferSize = 128 << 10;
         // Clients such as Supervisor's own keep a connection for a whole session and do not try again when it is gone:
         // idle ones live as long as Supervisor lets them, 30 minutes.
         options.Limits.KeepAliveTimeout = TimeSpan.FromMinutes(30);
@@ -77,11 +81,12 @@ public sealed class HttpServers : IAsyncDisposable
             });
         }
 
+        var log = new KestrelLog(control);
         // Requests are answered on the thread that read them: a query costs no hop, and whatever waits is a task.
         var transport = new SocketTransportFactory(
             Options.Create(new SocketTransportOptions { IOQueueCount = 1, UnsafePreferInlineScheduling = true, Backlog = 1024 }),
-            NullLoggerFactory.Instance);
-        var server = new KestrelServer(Options.Create(options), transport, NullLoggerFactory.Instance);
+            log);
+        var server = new KestrelServer(Options.Create(options), transport, log);
         var servers = new HttpServers(server, new CancellationTokenSource(), new CancellationTokenSource());
         try
         {

@@ -30,6 +30,9 @@ internal sealed class FakeControl : ISupervisorControl
 
     public ConcurrentQueue<(LogLevel Level, string Text)> Lines { get; } = new();
 
+    /// <summary>Released once for every line.</summary>
+    public SemaphoreSlim LineAdded { get; } = new(0);
+
     public LogLevel Level { get; set; } = LogLevel.Info;
 
     public Func<Command, Task<Outcome>> Answer { get; set; } = _ => Task.FromResult<Outcome>(Done.Instance);
@@ -80,6 +83,7 @@ internal sealed class FakeControl : ISupervisorControl
         if (IsLogged(level))
         {
             Lines.Enqueue((level, text));
+            LineAdded.Release();
         }
     }
 

@@ -1,4 +1,6 @@
+using System.Net.Sockets;
 using System.Text;
+using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
@@ -144,7 +146,7 @@ public class HttpTests
             {
                 client.Send(new byte[0x10000]);
             }
-            catch (System.Net.Sockets.SocketException)
+            catch (SocketException)
             {
                 // Refused before all of it was sent.
                 break;
@@ -400,6 +402,52 @@ public class HttpTests
     }
 
     [Fact]
+    public async Task A_descriptor_stays_its_owners()
+    {
+        string path = Path.Combine(Directory.CreateTempSubdirectory("steward-http-").FullName, "s.sock");
+        using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        socket.Bind(new UnixDomainSocketEndPoint(path));
+        socket.Listen();
+        var config = new ServerConfig { Kind = ServerKind.Unix, Section = "unix_http_server", File = path };
+        var control = new FakeControl();
+        HttpServers servers = await HttpServers.StartAsync([new(config, socket.Handle)], control, "1");
+        using (TestClient client = TestClient.Connect(new UnixDomainSocketEndPoint(path)))
+        {
+            client.Send(TestServer.PostText(Ok));
+            Assert.Contains(Version, client.Receive().Body);
+        }
+
+        await servers.StopAsync();
+        await servers.StopAsync();
+        Assert.StartsWith("socket:", new FileInfo("/proc/self/fd/" + socket.Handle).LinkTarget);
+
+        // The same descriptor once more is refused by the kernel, and that is not kept quiet.
+        servers = await HttpServers.StartAsync([new(config, socket.Handle)], control, "1");
+        Assert.True(await control.LineAdded.WaitAsync(TestClient.LimitMs));
+        Assert.StartsWith("HTTP server: ", control.Lines.First().Text);
+        await servers.StopAsync();
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
+    public async Task A_descriptor_that_is_none_fails_the_start()
+    {
+        var config = new ServerConfig { Kind = ServerKind.Unix, Section = "unix_http_server" };
+        await Assert.ThrowsAnyAsync<Exception>(() => HttpServers.StartAsync([new(config, 1_000_000)], new FakeControl(), "1"));
+        await using HttpServers none = await HttpServers.StartAsync([], new FakeControl(), "1");
+    }
+
+    [Fact]
+    public async Task A_clients_line_ends_do_not_reach_the_log()
+    {
+        var control = new FakeControl { Level = LogLevel.Trace };
+        await using TestServer server = await TestServer.StartAsync(control);
+        server.Post(TestServer.CallText("a.b&#10;2026-11-24 CRIT forged" + new string('x', 1000)));
+        Assert.All(control.Lines, line => Assert.DoesNotContain('\n', line.Text));
+        Assert.All(control.Lines, line => Assert.True(line.Text.Length < 300));
+    }
+
+    [Fact]
     public async Task Connections_over_the_limit_are_closed()
     {
         await using TestServer server = await TestServer.StartAsync();
@@ -474,8 +522,8 @@ public class HttpTests
                 {
                 }
             }
-            catch (System.Net.Sockets.SocketException e)
-                when (e.SocketErrorCode is System.Net.Sockets.SocketError.ConnectionReset or System.Net.Sockets.SocketError.Shutdown)
+            catch (SocketException e)
+                when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown)
             {
                 // Refused before it was all sent: an answer too.
             }

@@ -84,6 +84,8 @@ internal sealed class LogStreams(ISupervisorControl control, CancellationToken e
                 string? now = findPath();
                 if (string.IsNullOrEmpty(now))
                 {
+                    // What was written between the last look and the removal.
+                    await SendAddedAsync(file, piece, output, end.Token).ConfigureAwait(false);
                     return;
                 }
 
@@ -101,7 +103,9 @@ internal sealed class LogStreams(ISupervisorControl control, CancellationToken e
         }
         catch (OperationCanceledException) when (endStreams.IsCancellationRequested && !exchange.Gone.IsCancellationRequested)
         {
-            // The daemon ends: so does the stream, with its last chunk.
+            // The daemon ends: so does the stream, with all that was written and its last chunk. A client that does not take it
+            // is cut off when the servers' time is up.
+            await SendAddedAsync(file, piece, exchange.Output, exchange.Gone).ConfigureAwait(false);
         }
         finally
         {

@@ -15,6 +15,8 @@ namespace Steward.Http.XmlRpc;
 /// </summary>
 internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorVersion, CancellationToken endWaiting)
 {
+    private const int FirstBytes = 64 << 10;
+
     private static readonly StringValues TextXml = "text/xml";
 
     private readonly RpcCalls _calls = new(control, supervisorVersion, endWaiting);
@@ -71,7 +73,8 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
     /// <summary>For a body in several pieces.</summary>
     private async Task CollectAsync(Exchange exchange, PipeReader body)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)(exchange.RequestHeaders.ContentLength ?? 16 << 10));
+        // Grows with what arrives: a length that is only announced costs nothing.
+        byte[] buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(exchange.RequestHeaders.ContentLength ?? FirstBytes, FirstBytes));
         try
         {
             int length = 0;
@@ -126,7 +129,7 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
         bool traced = control.IsLogged(LogLevel.Trace);
         if (traced)
         {
-            control.Log(LogLevel.Trace, $"XML-RPC method called: {call.Method}()");
+            control.Log(LogLevel.Trace, $"XML-RPC method called: {Shown(call)}()");
         }
 
         XmlRpcWriter writer = exchange.Writer;
@@ -180,8 +183,8 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
         if (traced)
         {
             control.Log(LogLevel.Trace, fault is null
-                ? $"XML-RPC method {call.Method}() returned successfully"
-                : $"XML-RPC method {call.Method}() returned fault: [{(int)fault.Code}] {fault.Text}");
+                ? $"XML-RPC method {Shown(call)}() returned successfully"
+                : $"XML-RPC method {Shown(call)}() returned fault: [{(int)fault.Code}] {fault.Text}");
         }
 
         return exchange.SendAsync(200, TextXml, writer.Written);
@@ -191,8 +194,18 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
     {
         // The parameters may hold secrets, so the call is named, not shown.
         control.Log(
-            LogLevel.Critical, $"Handling XML-RPC request with data '{call.Method}' raised an unexpected exception: {e}");
+            LogLevel.Critical, $"Handling XML-RPC request with data '{Shown(call)}' raised an unexpected exception: {e}");
         return exchange.SendErrorAsync(500);
+    }
+
+    /// <summary>A method's name for the log, where a client's line ends and escapes have no business.</summary>
+    private static string Shown(XmlRpcCall call)
+    {
+        const int shown = 100;
+        string name = call.Method;
+        return name.Length <= shown && !name.AsSpan().ContainsAnyInRange('\0', '\u001F')
+            ? name
+            : string.Concat(name.Take(shown).Select(c => char.IsControl(c) ? '?' : c));
     }
 
     private void LogInvalid(ReadOnlySpan<byte> body, XmlRpcReadError error)

@@ -194,9 +194,15 @@ public sealed class XmlRpcWriter : IDisposable
     public void WriteInt(long value)
     {
         WriteRaw("<value><int>"u8);
+        WriteDigits(value);
+        WriteRaw("</int></value>"u8);
+    }
+
+    /// <summary>Writes the digits of an integer, clamped to 32 bits.</summary>
+    internal void WriteDigits(long value)
+    {
         Utf8Formatter.TryFormat((int)Math.Clamp(value, int.MinValue, int.MaxValue), Reserve(11), out int written);
         _length += written;
-        WriteRaw("</int></value>"u8);
     }
 
     /// <summary>Writes a boolean value.</summary>

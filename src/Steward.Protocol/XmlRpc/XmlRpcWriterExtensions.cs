@@ -11,24 +11,36 @@ public static class XmlRpcWriterExtensions
     /// <summary>Writes the struct of <c>getProcessInfo</c>, its members in Supervisor's order.</summary>
     public static void WriteProcessInfo(this XmlRpcWriter writer, in ProcessSnapshot process)
     {
+        // One write for all between two values: this is the answer that monitors ask for every second.
         writer.WriteRaw("<value><struct>\n<member>\n<name>name</name>\n<value><string>"u8);
         writer.WriteText(process.Name);
         writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>group</name>\n<value><string>"u8);
         writer.WriteText(process.Group);
-        writer.WriteRaw("</string></value>\n</member>\n"u8);
-        writer.Member("start"u8, Seconds(process.Start));
-        writer.Member("stop"u8, Seconds(process.Stop));
-        writer.Member("now"u8, Seconds(process.Now));
-        writer.Member("state"u8, (int)process.State);
-        writer.Member("statename"u8, process.State.Name());
-        writer.Member("spawnerr"u8, process.SpawnErr);
-        writer.Member("exitstatus"u8, process.ExitStatus);
-        writer.Member("logfile"u8, process.StdoutLog);
-        writer.Member("stdout_logfile"u8, process.StdoutLog);
-        writer.Member("stderr_logfile"u8, process.StderrLog);
-        writer.Member("pid"u8, process.Pid);
-        writer.Member("description"u8, ProcessDescription.Of(process));
-        writer.EndStruct();
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>start</name>\n<value><int>"u8);
+        writer.WriteDigits(Seconds(process.Start));
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>stop</name>\n<value><int>"u8);
+        writer.WriteDigits(Seconds(process.Stop));
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>now</name>\n<value><int>"u8);
+        writer.WriteDigits(Seconds(process.Now));
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>state</name>\n<value><int>"u8);
+        writer.WriteDigits((int)process.State);
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>statename</name>\n<value><string>"u8);
+        writer.WriteText(process.State.Name());
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>spawnerr</name>\n<value><string>"u8);
+        writer.WriteText(process.SpawnErr);
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>exitstatus</name>\n<value><int>"u8);
+        writer.WriteDigits(process.ExitStatus);
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>logfile</name>\n<value><string>"u8);
+        writer.WriteText(process.StdoutLog);
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>stdout_logfile</name>\n<value><string>"u8);
+        writer.WriteText(process.StdoutLog);
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>stderr_logfile</name>\n<value><string>"u8);
+        writer.WriteText(process.StderrLog);
+        writer.WriteRaw("</string></value>\n</member>\n<member>\n<name>pid</name>\n<value><int>"u8);
+        writer.WriteDigits(process.Pid);
+        writer.WriteRaw("</int></value>\n</member>\n<member>\n<name>description</name>\n<value><string>"u8);
+        writer.WriteText(ProcessDescription.Of(process));
+        writer.WriteRaw("</string></value>\n</member>\n</struct></value>"u8);
     }
 
     /// <summary>Writes the array of <c>getAllProcessInfo</c>.</summary>
