@@ -12,7 +12,7 @@ namespace Steward.Http;
 /// A connection's requests and responses, one after the other. Made once for a connection; the features that Kestrel
 /// gives stay the same objects over its life.
 /// </summary>
-internal sealed class Exchange : IDisposable
+internal sealed class Exchange
 {
     public const string Html = "text/html";
     public const string HtmlUtf8 = "text/html;charset=utf-8";
@@ -195,7 +195,7 @@ internal sealed class Exchange : IDisposable
 
     public void SetStatus(int status) => _response.StatusCode = status;
 
-    public void Dispose() => _writer?.Dispose();
+    public void EndRequest() => _writer?.Clear();
 
     public static string Reason(int status) => status switch
     {

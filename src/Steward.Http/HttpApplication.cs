@@ -35,10 +35,8 @@ internal sealed class HttpApplication(
         return new Exchange(contextFeatures);
     }
 
-    public void DisposeContext(Exchange context, Exception? exception)
-    {
-        // Lives on with its connection.
-    }
+    /// <summary>The end of a request: the exchange lives on with its connection, but a long answer's buffer does not.</summary>
+    public void DisposeContext(Exchange context, Exception? exception) => context.EndRequest();
 
     public Task ProcessRequestAsync(Exchange context)
     {
