@@ -1,4 +1,6 @@
+using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 
@@ -13,8 +15,32 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// The machine that decides everything. One call, one input, all consequences as effects; nothing in here reads a clock,
 /// waits, or touches the outside.
 /// </summary>
-public sealed class Supervisor
+/// <remarks>
+/// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
+/// <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// data: no closures, tasks or clocks, so that it can be written down.
+/// </remarks>
+public sealed partial class Supervisor
 {
+    private readonly Dictionary<ProcessId, ProcessSlot> _slots = [];
+    private readonly Dictionary<string, ProcessGroup> _groups = new(StringComparer.Ordinal);
+    private readonly DeadlineQueue _deadlines = new();
+
+    // In ascending priority, ties in the order of activation.
+    private readonly List<ProcessGroup> _byPriority = [];
+
+    // In the order of activation.
+    private readonly List<ProcessGroup> _byActivation = [];
+
+    private ProcessSlot[]? _sorted;
+    private Configuration? _latest;
+    private int _lastProcess;
+    private bool _isUp;
+
+    // Valid during a step.
+    private Moment _now;
+    private List<Effect> _effects = [];
+
     /// <summary>Makes a machine without groups; the daemon's state is RUNNING once <see cref="DaemonStarted"/> came.</summary>
     public Supervisor(SupervisorSettings settings)
     {
@@ -22,13 +48,13 @@ public sealed class Supervisor
     }
 
     /// <summary>The settings in force.</summary>
-    public SupervisorSettings Settings { get; }
+    public SupervisorSettings Settings { get; private set; }
 
     /// <summary>The daemon's state.</summary>
     public DaemonState State { get; private set; } = DaemonState.Running;
 
     /// <summary>Monotonic nanoseconds of the next moment at which a step is needed; <see cref="long.MaxValue"/> for none.</summary>
-    public long NextDeadline { get; private set; } = long.MaxValue;
+    public long NextDeadline => _deadlines.Next;
 
     /// <summary>Changes the state by one input and appends what is to be done.</summary>
     /// <param name="now">The time of this step; monotonic time never goes back between steps.</param>
@@ -36,15 +62,347 @@ public sealed class Supervisor
     /// <param name="effects">Where effects are appended.</param>
     public void Step(in Moment now, Input input, List<Effect> effects)
     {
-        throw new NotSupportedException();
+        _now = now;
+        _effects = effects;
+        switch (input)
+        {
+            case TimePassed:
+                RunDeadlines();
+                break;
+
+            case ChildSpawned spawned when Find(spawned.Process, spawned.Incarnation) is { } slot:
+                slot.Pid = spawned.Pid;
+                Trigger(slot, ProcessTrigger.Spawned);
+                break;
+
+            case SpawnFailed failed when Find(failed.Process, failed.Incarnation) is { } slot:
+                slot.SpawnErr = failed.SpawnErr;
+                Trigger(slot, ProcessTrigger.SpawnFailed);
+                break;
+
+            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { } slot:
+                Reaped(slot, exited.Status, exited.ExitedAt);
+                break;
+
+            case OrphanReaped orphan:
+                Log(LogLevel.Info, $"reaped unknown pid {orphan.Pid} ({orphan.Status.Describe()})");
+                break;
+
+            case OutputArrived output when Find(output.Process, output.Incarnation) is { } slot:
+                TakeOutput(slot, output.Channel, output.Data);
+                break;
+
+            case CommunicationCaptured captured when Find(captured.Process, captured.Incarnation) is { } slot:
+                TakeCommunication(slot, captured.Channel, captured.Data);
+                break;
+
+            case SignalAnswered answer when Find(answer.Process, answer.Incarnation) is { } slot:
+                TakeSignalAnswer(slot, answer);
+                break;
+
+            case StdinAnswered answer when _slots.TryGetValue(answer.Process, out ProcessSlot? slot):
+                TakeStdinAnswer(slot, answer);
+                break;
+
+            case CommandChecked check when _slots.TryGetValue(check.Process, out ProcessSlot? slot):
+                TakeCommandCheck(slot, check.Fault);
+                break;
+
+            case LogsCleared cleared when _slots.TryGetValue(cleared.Process, out ProcessSlot? slot):
+                TakeLogsCleared(slot, cleared.Succeeded);
+                break;
+
+            case CommandReceived received:
+                Carry(received.Request, received.Command);
+                break;
+
+            case SignalReceived signal:
+                TakeSignal(signal.Number);
+                break;
+
+            case ReloadValidated validated:
+                TakeReloadValidated(validated.Failure);
+                break;
+
+            case ConfigurationRead read:
+                TakeConfiguration(read);
+                break;
+
+            case GroupPrepared prepared:
+                Activate(prepared);
+                break;
+
+            case DaemonStarted:
+                BeginRunning();
+                break;
+
+            case Reloading reloading:
+                StartOver(reloading.Settings);
+                break;
+
+            default:
+                // About a process or an incarnation that is no more: late, and of no consequence.
+                break;
+        }
+
+        ContinueStopping();
+        _effects = [];
     }
 
     /// <summary>Finds one process by the exact names of its group and itself.</summary>
-    public ProcessSnapshot? Find(string group, string process, in Moment now) => throw new NotSupportedException();
+    public ProcessSnapshot? Find(string group, string process, in Moment now) =>
+        _groups.TryGetValue(group, out ProcessGroup? found) && found.Find(process) is { } slot ? Snapshot(slot, now) : null;
 
     /// <summary>Returns every process sorted by group name, then process name (code-point order).</summary>
-    public ProcessSnapshot[] All(in Moment now) => throw new NotSupportedException();
+    public ProcessSnapshot[] All(in Moment now)
+    {
+        _sorted ??= [.. _slots.Values
+            .OrderBy(slot => slot.Group.Name, StringComparer.Ordinal)
+            .ThenBy(slot => slot.Name, StringComparer.Ordinal)];
+        var all = new ProcessSnapshot[_sorted.Length];
+        for (int i = 0; i < all.Length; i++)
+        {
+            all[i] = Snapshot(_sorted[i], now);
+        }
+
+        return all;
+    }
 
     /// <summary>Returns every process of the configuration as last read, sorted by process name (stable).</summary>
-    public ConfigSnapshot[] AllConfigs() => throw new NotSupportedException();
+    public ConfigSnapshot[] AllConfigs()
+    {
+        if (_latest is null)
+        {
+            return [];
+        }
+
+        return [.. _latest.Groups
+            .SelectMany(group => group.Processes, (group, process) =>
+            {
+                ProcessGroup? active = _groups.GetValueOrDefault(group.Name);
+                ProcessSlot? slot = active?.Find(process.Name);
+                return new ConfigSnapshot(group, process, active is not null, slot?.StdoutLog, slot?.StderrLog);
+            })
+            .OrderBy(config => config.Process.Name, StringComparer.Ordinal)];
+    }
+
+    private static ProcessSnapshot Snapshot(ProcessSlot slot, in Moment now) => new()
+    {
+        Name = slot.Name,
+        Group = slot.Group.Name,
+        Start = slot.LastStart,
+        Stop = slot.LastStop,
+        Now = now.Wall,
+        State = slot.State,
+        SpawnErr = slot.SpawnErr,
+        ExitStatus = slot.ExitStatus ?? 0,
+        LastStatus = slot.LastStatus,
+        StdoutLog = slot.StdoutLog ?? "",
+        StderrLog = slot.StderrLog ?? "",
+        Pid = slot.Pid,
+        UptimeSeconds = slot.State == ProcessState.Running ? (now.Monotonic - slot.StartedAt) / Moment.Second : 0,
+    };
+
+    private ProcessSlot? Find(ProcessId process, Incarnation incarnation) =>
+        _slots.TryGetValue(process, out ProcessSlot? slot) && slot.Incarnation == incarnation ? slot : null;
+
+    private void RunDeadlines()
+    {
+        while (_deadlines.TakeDue(_now.Monotonic) is { } due)
+        {
+            switch (due)
+            {
+                case ProcessSlot slot:
+                    if (slot.ReportDue <= _now.Monotonic)
+                    {
+                        ReportWaiting(slot);
+                    }
+
+                    if (slot.StateDue <= _now.Monotonic)
+                    {
+                        slot.StateDue = long.MaxValue;
+                        Trigger(slot, ProcessTrigger.Due);
+                    }
+
+                    Schedule(slot);
+                    break;
+
+                case EventPool pool:
+                    Dispatch(pool);
+                    break;
+
+                case TickTimer:
+                    Tick();
+                    break;
+
+                case StoppingTimer:
+                    ReportStopping();
+                    break;
+            }
+        }
+    }
+
+    private void Schedule(ProcessSlot slot) => slot.SetDue(Math.Min(slot.StateDue, slot.ReportDue), _deadlines);
+
+    private void TakeConfiguration(ConfigurationRead read)
+    {
+        _latest = read.Configuration;
+        if (read.Request == default)
+        {
+            return;
+        }
+
+        var added = new List<string>();
+        var changed = new List<string>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (GroupConfig group in read.Configuration.Groups)
+        {
+            if (!names.Add(group.Name))
+            {
+                continue;
+            }
+
+            if (!_groups.TryGetValue(group.Name, out ProcessGroup? active))
+            {
+                added.Add(group.Name);
+            }
+            else if (!active.Config.Equals(group))
+            {
+                changed.Add(group.Name);
+            }
+        }
+
+        string[] removed = [.. _byActivation.Select(group => group.Name).Where(name => !names.Contains(name))];
+        Answer(read.Request, new Reread(added, changed, removed));
+    }
+
+    private void Activate(GroupPrepared prepared)
+    {
+        if (prepared.Failure is { } failure)
+        {
+            Log(LogLevel.Error, $"group '{prepared.Group.Name}' cannot be added: {failure}");
+            Refuse(prepared.Request, FaultCode.Failed, failure);
+            return;
+        }
+
+        if (_groups.ContainsKey(prepared.Group.Name))
+        {
+            Refuse(prepared.Request, FaultCode.AlreadyAdded, prepared.Group.Name);
+            return;
+        }
+
+        var group = new ProcessGroup(prepared.Group);
+        foreach (ProcessConfig config in prepared.Group.Processes)
+        {
+            var slot = new ProcessSlot(new ProcessId(++_lastProcess), group, config,
+                LogPath(config, OutputChannel.Stdout, prepared.AutoLogs), LogPath(config, OutputChannel.Stderr, prepared.AutoLogs));
+            group.Slots.Add(slot);
+            _slots.Add(slot.Id, slot);
+        }
+
+        group.Seal();
+        _groups.Add(group.Name, group);
+        _byActivation.Add(group);
+        int place = _byPriority.FindLastIndex(other => other.Priority <= group.Priority);
+        _byPriority.Insert(place + 1, group);
+        _sorted = null;
+        if (prepared.Group.Pool is not null)
+        {
+            AddPool(group);
+        }
+
+        Emit(EventType.ProcessGroupAdded, $"groupname:{group.Name}\n");
+        Answer(prepared.Request, Done.Instance);
+        if (_isUp && State == DaemonState.Running)
+        {
+            AutoStart(group);
+        }
+    }
+
+    private static string? LogPath(ProcessConfig config, OutputChannel channel, IReadOnlyList<AutoLog> autoLogs)
+    {
+        ChildLogConfig log = channel == OutputChannel.Stdout ? config.Stdout : config.Stderr;
+        return log.Kind switch
+        {
+            ChildLogKind.File => log.Path,
+            ChildLogKind.Auto => autoLogs.FirstOrDefault(auto => auto.Process == config.Name && auto.Channel == channel)?.Path,
+            _ => null,
+        };
+    }
+
+    private void Deactivate(ProcessGroup group)
+    {
+        foreach (ProcessSlot slot in group.Slots)
+        {
+            slot.StateDue = long.MaxValue;
+            slot.ReportDue = long.MaxValue;
+            Schedule(slot);
+            _slots.Remove(slot.Id);
+        }
+
+        _groups.Remove(group.Name);
+        _byActivation.Remove(group);
+        _byPriority.Remove(group);
+        _sorted = null;
+        if (group.Pool is { } pool)
+        {
+            RemovePool(pool);
+        }
+
+        Emit(EventType.ProcessGroupRemoved, $"groupname:{group.Name}\n");
+    }
+
+    private void BeginRunning()
+    {
+        if (State == DaemonState.Shutdown || _isUp)
+        {
+            return;
+        }
+
+        _isUp = true;
+        State = DaemonState.Running;
+        Emit(EventType.SupervisorStateChangeRunning, "");
+        foreach (ProcessGroup group in _byPriority)
+        {
+            AutoStart(group);
+        }
+    }
+
+    private void AutoStart(ProcessGroup group)
+    {
+        foreach (ProcessSlot slot in group.Slots)
+        {
+            if (slot.Config.AutoStart && slot.LastStart == 0)
+            {
+                Trigger(slot, ProcessTrigger.Start);
+            }
+        }
+    }
+
+    private void StartOver(SupervisorSettings settings)
+    {
+        _slots.Clear();
+        _groups.Clear();
+        _byPriority.Clear();
+        _byActivation.Clear();
+        _deadlines.Clear();
+        _sorted = null;
+        _latest = null;
+        _isUp = false;
+        ForgetPools();
+        ForgetStopping();
+        Settings = settings;
+    }
+
+    private void Log(LogLevel level, string text) => _effects.Add(new Log(level, text));
+
+    private void Answer(RequestId request, Outcome outcome)
+    {
+        if (request != default)
+        {
+            _effects.Add(new Reply(request, outcome));
+        }
+    }
+
+    private void Refuse(RequestId request, FaultCode code, string? extra = null) => Answer(request, new Refused(new Fault(code, extra)));
 }

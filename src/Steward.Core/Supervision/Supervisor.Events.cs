@@ -1,0 +1,351 @@
+using System.Globalization;
+using Steward.Core.Effects;
+using Steward.Core.Events;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+
+namespace Steward.Core.Supervision;
+
+// Events, the pools that buffer them, and the listeners that take them.
+public sealed partial class Supervisor
+{
+    private static readonly (EventType Type, long Period)[] Periods =
+        [(EventType.Tick5, 5), (EventType.Tick60, 60), (EventType.Tick3600, 3600)];
+
+    private readonly List<EventPool> _pools = [];
+    private readonly TickTimer _tickTimer = new();
+    private readonly long[] _slices = new long[Periods.Length];
+
+    // The types that anybody subscribed to: an event that nobody wants is not even made.
+    private uint _wanted;
+    private long _nextSerial;
+
+    private bool IsWanted(EventType type) => (_wanted & type.Bit()) != 0;
+
+    private void Emit(EventType type, string payload)
+    {
+        if (!IsWanted(type))
+        {
+            return;
+        }
+
+        long serial = _nextSerial++;
+        foreach (EventPool pool in _pools)
+        {
+            if ((pool.Mask & type.Bit()) == 0)
+            {
+                continue;
+            }
+
+            if (pool.Add(serial, type, payload) is { } dropped)
+            {
+                LogOverflow(pool, dropped);
+            }
+
+            Dispatch(pool);
+        }
+    }
+
+    private void LogOverflow(EventPool pool, PooledEvent dropped) =>
+        Log(LogLevel.Error, $"pool {pool.Name} event buffer overflowed, discarding event {dropped.Serial}");
+
+    private void AddPool(ProcessGroup group)
+    {
+        var pool = new EventPool(group);
+        group.Pool = pool;
+        _pools.Add(pool);
+        bool ticked = IsTicking;
+        _wanted |= pool.Mask;
+        if (!ticked && IsTicking)
+        {
+            for (int i = 0; i < Periods.Length; i++)
+            {
+                _slices[i] = Slice(i);
+            }
+
+            ScheduleTick();
+        }
+    }
+
+    private void RemovePool(EventPool pool)
+    {
+        if (pool.Count > 0)
+        {
+            Log(LogLevel.Warn, $"pool {pool.Name} was removed with {pool.Count} undelivered events");
+        }
+
+        pool.SetDue(long.MaxValue, _deadlines);
+        _pools.Remove(pool);
+        _wanted = _pools.Aggregate(0u, (mask, other) => mask | other.Mask);
+        if (!IsTicking)
+        {
+            _tickTimer.SetDue(long.MaxValue, _deadlines);
+        }
+    }
+
+    private void ForgetPools()
+    {
+        _pools.Clear();
+        _wanted = 0;
+        _tickTimer.SetDue(long.MaxValue, _deadlines);
+    }
+
+    private bool IsTicking => IsWanted(EventType.Tick5) || IsWanted(EventType.Tick60) || IsWanted(EventType.Tick3600);
+
+    private long Slice(int period)
+    {
+        long seconds = _now.UnixSeconds;
+        return seconds - seconds % Periods[period].Period;
+    }
+
+    /// <summary>Ticks are aligned to the wall clock and looked for at each of its multiples of five seconds.</summary>
+    private void ScheduleTick()
+    {
+        long period = 5 * Moment.Second;
+        _tickTimer.SetDue(_now.Monotonic + period - _now.Wall % period, _deadlines);
+    }
+
+    private void Tick()
+    {
+        for (int i = 0; i < Periods.Length; i++)
+        {
+            long slice = Slice(i);
+            if (slice != _slices[i])
+            {
+                _slices[i] = slice;
+                Emit(Periods[i].Type, "when:" + slice.ToString(CultureInfo.InvariantCulture));
+            }
+        }
+
+        ScheduleTick();
+    }
+
+    /// <summary>Sends events, oldest first, while there is a listener that takes one: the first of the pool that is RUNNING and READY.</summary>
+    private void Dispatch(EventPool pool)
+    {
+        if (pool.Due != long.MaxValue && pool.Due > _now.Monotonic)
+        {
+            return;
+        }
+
+        while (pool.Count > 0 && pool.Group.Slots.Find(IsReady) is { } slot)
+        {
+            PooledEvent item = pool.Take()!;
+            slot.Listener!.Event = item;
+            ChangeListener(slot, ListenerState.Busy);
+            _effects.Add(new WriteStdin(slot.Id, slot.Incarnation, item.Envelope(Settings.Identifier, pool.Name), default));
+        }
+    }
+
+    private static bool IsReady(ProcessSlot slot) =>
+        slot.State == ProcessState.Running && slot.Listener is { State: ListenerState.Ready, IsDeaf: false };
+
+    private void TakeDeliveryAnswer(ProcessSlot slot, StdinAnswered answer)
+    {
+        if (slot.Incarnation != answer.Incarnation || slot.Listener is not { Event: { } item } listener || slot.Group.Pool is not { } pool)
+        {
+            return;
+        }
+
+        switch (answer.Result)
+        {
+            case StdinResult.Accepted:
+                Log(LogLevel.Debug, $"event {item.Serial} sent to listener {slot.Name}");
+                break;
+
+            case StdinResult.Closed:
+                Log(LogLevel.Debug, $"epipe occurred while sending event {item.Serial} to listener {slot.Name}, listener state unchanged");
+                listener.Event = null;
+                listener.IsDeaf = true;
+                ChangeListener(slot, ListenerState.Ready);
+                PutBack(pool, item);
+                Dispatch(pool);
+                break;
+
+            case StdinResult.Full:
+                // A listener has at most one event in its pipe: this one alone is larger than what is queued for a process.
+                Log(LogLevel.Error, $"event {item.Serial} is too large for listener {slot.Name}, discarding it");
+                listener.Event = null;
+                ChangeListener(slot, ListenerState.Ready);
+                Dispatch(pool);
+                break;
+        }
+    }
+
+    private void TakeOutput(ProcessSlot slot, OutputChannel channel, byte[] data)
+    {
+        if (slot.Config.IsListener && channel == OutputChannel.Stdout)
+        {
+            if (Settings.LogLevel <= LogLevel.Debug)
+            {
+                Log(LogLevel.Debug, $"'{slot.Name}' stdout output:\n{PythonText.Bytes(data)}");
+            }
+
+            ReadListener(slot, data);
+            return;
+        }
+
+        bool echo = Settings.LogLevel <= LogLevel.Debug;
+        EventType type = channel == OutputChannel.Stdout ? EventType.ProcessLogStdout : EventType.ProcessLogStderr;
+        bool emit = IsWanted(type) && LogConfig(slot, channel).EventsEnabled;
+        if ((echo || emit) && slot.Carry(channel).Decode(data) is { } text)
+        {
+            TellOutput(slot, channel, type, text, echo, emit);
+        }
+    }
+
+    private static Config.ChildLogConfig LogConfig(ProcessSlot slot, OutputChannel channel) =>
+        channel == OutputChannel.Stdout ? slot.Config.Stdout : slot.Config.Stderr;
+
+    private void TellOutput(ProcessSlot slot, OutputChannel channel, EventType type, string text, bool echo, bool emit)
+    {
+        string name = channel == OutputChannel.Stdout ? "stdout" : "stderr";
+        if (echo)
+        {
+            Log(LogLevel.Debug, $"'{slot.Name}' {name} output:\n{text}");
+        }
+
+        if (emit)
+        {
+            Emit(type, $"processname:{slot.Name} groupname:{slot.Group.Name} pid:{slot.Pid} channel:{name}\n{text}");
+        }
+    }
+
+    /// <summary>The output of a run is complete: a character that never got its end is told as it is.</summary>
+    private void FinishOutput(ProcessSlot slot)
+    {
+        foreach (OutputChannel channel in (ReadOnlySpan<OutputChannel>)[OutputChannel.Stdout, OutputChannel.Stderr])
+        {
+            if (slot.Carry(channel).End() is { } text)
+            {
+                EventType type = channel == OutputChannel.Stdout ? EventType.ProcessLogStdout : EventType.ProcessLogStderr;
+                TellOutput(slot, channel, type, text, Settings.LogLevel <= LogLevel.Debug,
+                    IsWanted(type) && LogConfig(slot, channel).EventsEnabled);
+            }
+        }
+    }
+
+    private void TakeCommunication(ProcessSlot slot, OutputChannel channel, byte[] data)
+    {
+        bool isStdout = channel == OutputChannel.Stdout;
+        EventType type = isStdout ? EventType.ProcessCommunicationStdout : EventType.ProcessCommunicationStderr;
+        if (IsWanted(type))
+        {
+            Emit(type, $"processname:{slot.Name} groupname:{slot.Group.Name} pid:{slot.Pid}\n{Utf8Carry.Text(data)}");
+        }
+
+        Log(LogLevel.Debug, $"'{slot.Name}' {(isStdout ? "stdout" : "stderr")} emitted a comm event");
+    }
+
+    private void ReadListener(ProcessSlot slot, byte[] data)
+    {
+        if (slot.Listener is not { } listener || slot.Group.Pool is not { } pool)
+        {
+            return;
+        }
+
+        listener.Append(data);
+        while (true)
+        {
+            switch (listener.Next())
+            {
+                case ListenerSignal.None:
+                    return;
+
+                case ListenerSignal.Ready:
+                    ChangeListener(slot, ListenerState.Ready);
+                    if (listener.Pending.IsEmpty)
+                    {
+                        // What follows READY in one breath is a violation; nothing is sent to it before that is known.
+                        Dispatch(pool);
+                    }
+
+                    break;
+
+                case ListenerSignal.Accepted:
+                    Log(LogLevel.Debug, $"{slot.Name}: event was processed");
+                    listener.Event = null;
+                    ChangeListener(slot, ListenerState.Acknowledged);
+                    break;
+
+                case ListenerSignal.Rejected:
+                    Log(LogLevel.Warn, $"{slot.Name}: event was rejected");
+                    ChangeListener(slot, ListenerState.Acknowledged);
+                    Reject(slot, pool);
+                    break;
+
+                case ListenerSignal.BadResultLine:
+                    Log(LogLevel.Warn, $"{slot.Name}: bad result line: '{listener.BadLine}'");
+                    GiveUpOn(slot, listener);
+                    Reject(slot, pool);
+                    return;
+
+                case ListenerSignal.Violation:
+                    GiveUpOn(slot, listener);
+                    return;
+            }
+        }
+    }
+
+    private void GiveUpOn(ProcessSlot slot, ListenerProtocol listener)
+    {
+        ReadOnlySpan<byte> wrote = listener.Pending;
+        Log(LogLevel.Debug, $"{slot.Name}: wrote {PythonText.Bytes(wrote[..Math.Min(wrote.Length, 80)])} when it was {Name(listener.State)}");
+        listener.Drop();
+        ChangeListener(slot, ListenerState.Unknown);
+        Log(LogLevel.Warn, $"{slot.Name}: has entered the UNKNOWN state and will no longer receive events, "
+            + "this usually indicates the process violated the eventlistener protocol");
+    }
+
+    private void Reject(ProcessSlot slot, EventPool pool)
+    {
+        PooledEvent item = slot.Listener!.Event!;
+        slot.Listener.Event = null;
+        PutBack(pool, item);
+        long pause = pool.Rejected(item);
+        pool.SetDue(pause == 0 ? long.MaxValue : _now.Monotonic + pause, _deadlines);
+        Dispatch(pool);
+    }
+
+    private void PutBack(EventPool pool, PooledEvent item)
+    {
+        if (pool.Return(item) is { } dropped)
+        {
+            LogOverflow(pool, dropped);
+        }
+
+        Log(LogLevel.Debug, $"rebuffering event {item.Serial} for pool {pool.Name} (buf size={pool.Count}, max={pool.Capacity})");
+    }
+
+    /// <summary>The run of a listener is over: the event it was busy with goes back.</summary>
+    private void ReturnEvent(ProcessSlot slot)
+    {
+        if (slot is { Listener: { Event: { } item } listener, Group.Pool: { } pool })
+        {
+            listener.Event = null;
+            PutBack(pool, item);
+        }
+
+        slot.Listener = null;
+        if (slot.Group.Pool is { } mine)
+        {
+            Dispatch(mine);
+        }
+    }
+
+    private void ChangeListener(ProcessSlot slot, ListenerState state)
+    {
+        Log(LogLevel.Debug, $"{slot.Name}: {Name(slot.Listener!.State)} -> {Name(state)}");
+        slot.Listener.State = state;
+    }
+
+    private static string Name(ListenerState state) => state switch
+    {
+        ListenerState.Acknowledged => "ACKNOWLEDGED",
+        ListenerState.Ready => "READY",
+        ListenerState.Busy => "BUSY",
+        _ => "UNKNOWN",
+    };
+
+    private sealed class TickTimer : Timed;
+}
