@@ -1,0 +1,143 @@
+using System.Collections.Concurrent;
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Supervision;
+
+namespace Steward.Engine;
+
+// What the control adapters call, on their own threads.
+public sealed partial class Engine
+{
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<Outcome>> _waiting = new();
+    private long _lastRequest;
+    private volatile Configuration? _control;
+
+    /// <inheritdoc/>
+    public DaemonState State => _supervisor.State;
+
+    /// <inheritdoc/>
+    public string Identifier => _supervisor.Settings.Identifier;
+
+    /// <inheritdoc/>
+    public int Pid { get; } = Environment.ProcessId;
+
+    /// <inheritdoc/>
+    public string? MainLogPath => _log.Path;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RpcInterfaceConfig> RpcInterfaces => _control?.RpcInterfaces ?? [];
+
+    private Configuration Control
+    {
+        set => _control = value;
+    }
+
+    /// <inheritdoc/>
+    public Task<Outcome> ExecuteAsync(Command command) => AskAsync(request => new CommandReceived(request, command));
+
+    /// <inheritdoc/>
+    public Task<Outcome> RereadAsync()
+    {
+        if (State != DaemonState.Running)
+        {
+            return Refusal(FaultCode.ShutdownState);
+        }
+
+        ReadResult read = _read();
+        return read.Configuration is { } configuration
+            ? AskAsync(request => new ConfigurationRead(request, configuration))
+            : Refusal(FaultCode.CantReread, read.Failure);
+    }
+
+    /// <inheritdoc/>
+    public Task<Outcome> ClearMainLogAsync()
+    {
+        if (State != DaemonState.Running)
+        {
+            return Refusal(FaultCode.ShutdownState);
+        }
+
+        if (_log.Path is not { } path || !File.Exists(path))
+        {
+            return Refusal(FaultCode.NoFile);
+        }
+
+        if (!_log.Clear())
+        {
+            return Refusal(FaultCode.Failed);
+        }
+
+        Log(LogLevel.Info, "reopening log file");
+        _log.Flush();
+        return Task.FromResult<Outcome>(Done.Instance);
+    }
+
+    /// <inheritdoc/>
+    public ProcessSnapshot? Find(string group, string process)
+    {
+        lock (_state)
+        {
+            return _supervisor.Find(group, process, _clock.Now);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ProcessSnapshot[] All()
+    {
+        lock (_state)
+        {
+            return _supervisor.All(_clock.Now);
+        }
+    }
+
+    /// <inheritdoc/>
+    public ConfigSnapshot[] AllConfigs()
+    {
+        lock (_state)
+        {
+            return _supervisor.AllConfigs();
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Log(LogLevel level, string text) => _log.Write(level, text, _clock.Now.Wall);
+
+    /// <inheritdoc/>
+    public bool IsLogged(LogLevel level) => _log.IsEnabled(level);
+
+    private static Task<Outcome> Refusal(FaultCode code, string? extra = null) =>
+        Task.FromResult<Outcome>(new Refused(new Fault(code, extra)));
+
+    private async Task<Outcome> AskAsync(Func<RequestId, Input> input)
+    {
+        if (_waiting.Count >= MaxWaiting)
+        {
+            return new Refused(new Fault(FaultCode.Failed, $"{MaxWaiting} requests wait already"));
+        }
+
+        var answer = new TaskCompletionSource<Outcome>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var request = new RequestId(Interlocked.Increment(ref _lastRequest));
+        _waiting[request.Value] = answer;
+        Post(() => Apply(input(request)));
+        if (_isEnding)
+        {
+            Complete(request, new Refused(new Fault(FaultCode.ShutdownState)));
+        }
+
+        Outcome outcome = await answer.Task.ConfigureAwait(false);
+
+        // Who has the answer also finds the lines about it in the log.
+        _log.Flush();
+        return outcome;
+    }
+
+    private void Complete(RequestId request, Outcome outcome)
+    {
+        if (_waiting.TryRemove(request.Value, out TaskCompletionSource<Outcome>? answer))
+        {
+            answer.SetResult(outcome);
+        }
+    }
+}

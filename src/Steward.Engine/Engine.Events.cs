@@ -1,0 +1,43 @@
+using Steward.Core.Model;
+
+namespace Steward.Engine;
+
+// What the kernel's side reports, on its threads. Nothing is done here but to put it down and wake the engine.
+public sealed partial class Engine
+{
+    /// <inheritdoc/>
+    public void ChildrenExited()
+    {
+        if (_log.IsEnabled(LogLevel.Debug))
+        {
+            Log(LogLevel.Debug, "received SIGCHLD indicating a child quit");
+        }
+
+        lock (_inbox)
+        {
+            _childrenExited = true;
+            Monitor.Pulse(_inbox);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Output(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data) =>
+        Arrive(new Arrival(process, incarnation, channel, data, IsCapture: false));
+
+    /// <inheritdoc/>
+    public void Communication(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data) =>
+        Arrive(new Arrival(process, incarnation, channel, data, IsCapture: true));
+
+    /// <inheritdoc/>
+    public void OutputFinished(ProcessId process, Incarnation incarnation) =>
+        Arrive(new Arrival(process, incarnation, default, Data: null, IsCapture: false));
+
+    private void Arrive(Arrival arrival)
+    {
+        lock (_inbox)
+        {
+            _arrivals.Enqueue(arrival);
+            Monitor.Pulse(_inbox);
+        }
+    }
+}

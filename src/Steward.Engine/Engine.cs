@@ -1,0 +1,384 @@
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Ports;
+using Steward.Core.Supervision;
+
+namespace Steward.Engine;
+
+/// <summary>What reading the configuration came to: exactly one of the two is set.</summary>
+/// <param name="Configuration">What was read.</param>
+/// <param name="Failure">The first fault, as <c>supervisord</c> prints it.</param>
+public sealed record ReadResult(Configuration? Configuration, string? Failure);
+
+/// <summary>
+/// The loop: one thread takes what happens, one thing at a time, gives it to the <see cref="Supervisor"/> and carries out what that
+/// decides. Nothing is decided here.
+/// </summary>
+/// <remarks>
+/// <para>Each turn looks at, in this order: signals; dead children (at most <see cref="ReapsPerTurn"/>); what the children's output came
+/// to; deadlines; requests (at most <see cref="RequestsPerTurn"/>). So a storm of dying children does not shut out the operator, nor a
+/// flood of requests the children.</para>
+/// <para>Bounds: a signal that is already waiting is not queued again; tapped output is bounded by the host's credit; there is one end of
+/// output a child; at most <see cref="MaxWaiting"/> requests wait, further ones are refused at once.</para>
+/// <para>Without anything to do the thread sleeps until the next deadline, or for ever.</para>
+/// </remarks>
+public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDisposable
+{
+    /// <summary>The most requests that wait for their answer at once.</summary>
+    public const int MaxWaiting = 1024;
+
+    private const int ReapsPerTurn = 100;
+    private const int RequestsPerTurn = 64;
+    private const int StackSize = 4 << 20;
+
+    private readonly Supervisor _supervisor;
+    private readonly IActivityLog _log;
+    private readonly IClock _clock;
+    private readonly Func<ReadResult> _read;
+
+    // Guards the supervisor's state between the engine's steps and queries of other threads.
+    private readonly Lock _state = new();
+
+    // Guards what waits for the engine; the thread sleeps on it.
+    private readonly object _inbox = new();
+    private readonly List<int> _signals = [];
+    private readonly Queue<Arrival> _arrivals = new();
+    private readonly Queue<Action> _requests = new();
+    private bool _childrenExited;
+    private bool _isEnding;
+
+    // The engine's thread alone.
+    private readonly Dictionary<int, Child> _children = [];
+    private readonly Dictionary<ProcessId, Child> _dead = [];
+    private readonly Stack<List<Effect>> _spareLists = new();
+    private readonly List<int> _takenSignals = [];
+    private IProcessHost? _host;
+    private Thread? _thread;
+
+    private TaskCompletionSource<bool> _stopped = NewStopped();
+
+    /// <summary>Makes an engine; nothing runs before <see cref="Start"/>.</summary>
+    /// <param name="settings">The settings of the configuration.</param>
+    /// <param name="log">The activity log.</param>
+    /// <param name="clock">The clocks.</param>
+    /// <param name="read">Reads the configuration file anew; may be called on any thread.</param>
+    public Engine(SupervisorSettings settings, IActivityLog log, IClock clock, Func<ReadResult> read)
+    {
+        _supervisor = new Supervisor(settings);
+        _log = log;
+        _clock = clock;
+        _read = read;
+    }
+
+    /// <summary>The configuration that a reload was validated with; it is the one to start anew with.</summary>
+    public Configuration? ValidatedReload { get; private set; }
+
+    /// <summary>
+    /// Completes when everything is stopped: true for a reload, false for good. Faulted when the engine died of a defect of its own.
+    /// </summary>
+    public Task<bool> Stopped
+    {
+        get
+        {
+            lock (_inbox)
+            {
+                return _stopped.Task;
+            }
+        }
+    }
+
+    /// <summary>Takes the kernel's side on, which reports to this engine. Once, before anything else.</summary>
+    public void Attach(IProcessHost host) => _host = host;
+
+    /// <summary>
+    /// Makes a configuration the present one and activates its groups. At start on the calling thread, before <see cref="Start"/>; at
+    /// a reload through <see cref="InvokeAsync"/>.
+    /// </summary>
+    /// <returns>Why a group cannot be activated; null when all are. The groups before it stay active.</returns>
+    public string? Load(Configuration configuration)
+    {
+        Control = configuration;
+        Apply(new ConfigurationRead(default, configuration));
+        foreach (GroupConfig group in configuration.Groups)
+        {
+            GroupPrepared prepared = Host.PrepareGroup(default, group);
+            if (prepared.Failure is { } failure)
+            {
+                return failure;
+            }
+
+            Apply(prepared);
+        }
+
+        return null;
+    }
+
+    /// <summary>Drops all groups before a reload's <see cref="Load"/>. Through <see cref="InvokeAsync"/>.</summary>
+    public void StartOver(SupervisorSettings settings)
+    {
+        lock (_inbox)
+        {
+            _stopped = NewStopped();
+        }
+
+        ValidatedReload = null;
+        Apply(new Reloading(settings));
+    }
+
+    /// <summary>The start-up sequence is complete: the daemon is RUNNING and its programs start. On the engine's thread or before it runs.</summary>
+    public void BeginRunning() => Apply(new DaemonStarted());
+
+    /// <summary>Starts the thread.</summary>
+    public void Start()
+    {
+        _thread = new Thread(Run, StackSize) { Name = "engine", IsBackground = true };
+        _thread.Start();
+    }
+
+    /// <summary>Runs an action on the engine's thread between two steps.</summary>
+    public Task InvokeAsync(Action action)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(() =>
+        {
+            try
+            {
+                action();
+                done.SetResult();
+            }
+            catch (Exception failure)
+            {
+                // It belongs to the one who waits for it.
+                done.SetException(failure);
+            }
+        });
+        return done.Task;
+    }
+
+    /// <summary>Takes in a signal to the daemon; one that waits already is not queued again.</summary>
+    public void Signal(int number)
+    {
+        lock (_inbox)
+        {
+            if (!_signals.Contains(number))
+            {
+                _signals.Add(number);
+                Monitor.Pulse(_inbox);
+            }
+        }
+    }
+
+    /// <summary>Ends the thread, whatever is left; requests that wait are refused with SHUTDOWN_STATE.</summary>
+    public void Dispose()
+    {
+        lock (_inbox)
+        {
+            _isEnding = true;
+            Monitor.Pulse(_inbox);
+        }
+
+        if (_thread is not null && _thread != Thread.CurrentThread)
+        {
+            _thread.Join();
+        }
+
+        RefuseAll();
+    }
+
+    private static TaskCompletionSource<bool> NewStopped() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private IProcessHost Host => _host ?? throw new InvalidOperationException("Attach comes first.");
+
+    private void Post(Action action)
+    {
+        lock (_inbox)
+        {
+            _requests.Enqueue(action);
+            Monitor.Pulse(_inbox);
+        }
+    }
+
+    private void Run()
+    {
+        try
+        {
+            while (WaitForWork())
+            {
+                Turn();
+            }
+        }
+        catch (Exception defect)
+        {
+            // A decision that failed half-way leaves nothing to go on with. The one who waits for the end says so and exits.
+            lock (_inbox)
+            {
+                _stopped.TrySetException(defect);
+            }
+        }
+    }
+
+    private bool WaitForWork()
+    {
+        lock (_inbox)
+        {
+            while (!_isEnding)
+            {
+                if (_childrenExited || _signals.Count > 0 || _arrivals.Count > 0 || _requests.Count > 0)
+                {
+                    return true;
+                }
+
+                long due = _supervisor.NextDeadline;
+                if (due == long.MaxValue)
+                {
+                    Monitor.Wait(_inbox);
+                    continue;
+                }
+
+                long left = due - _clock.Now.Monotonic;
+                if (left <= 0)
+                {
+                    return true;
+                }
+
+                // Rounded up: woken early it would only sleep again.
+                Monitor.Wait(_inbox, (int)Math.Min(int.MaxValue, (left + Moment.Millisecond - 1) / Moment.Millisecond));
+            }
+
+            return false;
+        }
+    }
+
+    private void Turn()
+    {
+        bool reap;
+        lock (_inbox)
+        {
+            _takenSignals.AddRange(_signals);
+            _signals.Clear();
+            reap = _childrenExited;
+        }
+
+        foreach (int number in _takenSignals)
+        {
+            Apply(new SignalReceived(number));
+        }
+
+        _takenSignals.Clear();
+        if (reap)
+        {
+            Reap();
+        }
+
+        TakeArrivals();
+        if (_supervisor.NextDeadline <= _clock.Now.Monotonic)
+        {
+            Apply(TimePassed.Instance);
+        }
+
+        for (int i = 0; i < RequestsPerTurn; i++)
+        {
+            Action? request;
+            lock (_inbox)
+            {
+                if (!_requests.TryDequeue(out request))
+                {
+                    break;
+                }
+            }
+
+            request();
+        }
+    }
+
+    private void Reap()
+    {
+        for (int i = 0; i < ReapsPerTurn; i++)
+        {
+            if (!Host.TryReap(out int pid, out WaitStatus status))
+            {
+                lock (_inbox)
+                {
+                    _childrenExited = false;
+                }
+
+                Host.ReapingDone();
+                return;
+            }
+
+            if (_children.Remove(pid, out Child? child))
+            {
+                // From here on the pid may be somebody else's: signals find no child any more.
+                child.Status = status;
+                child.ExitedAt = _clock.Now.Monotonic;
+                _dead[child.Process] = child;
+                Host.FinishOutput(child.Process, child.Incarnation);
+            }
+            else
+            {
+                Apply(new OrphanReaped(pid, status));
+            }
+        }
+    }
+
+    private void TakeArrivals()
+    {
+        int count;
+        lock (_inbox)
+        {
+            count = _arrivals.Count;
+        }
+
+        for (; count > 0; count--)
+        {
+            Arrival arrival;
+            lock (_inbox)
+            {
+                arrival = _arrivals.Dequeue();
+            }
+
+            if (arrival.Data is null)
+            {
+                if (_dead.Remove(arrival.Process, out Child? child))
+                {
+                    Apply(new ChildExited(child.Process, child.Incarnation, child.Status, child.ExitedAt));
+                }
+            }
+            else if (arrival.IsCapture)
+            {
+                Apply(new CommunicationCaptured(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data));
+            }
+            else
+            {
+                Apply(new OutputArrived(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data));
+                Host.OutputConsumed(arrival.Data.Length);
+            }
+        }
+    }
+
+    /// <summary>What was never looked at and what waits alike: the daemon is on its way out.</summary>
+    private void RefuseAll()
+    {
+        foreach (long request in _waiting.Keys)
+        {
+            Complete(new RequestId(request), new Refused(new Fault(FaultCode.ShutdownState)));
+        }
+    }
+
+    /// <summary>A child that lives, or is dead and has output to be read.</summary>
+    private sealed class Child(ProcessId process, Incarnation incarnation)
+    {
+        public ProcessId Process { get; } = process;
+
+        public Incarnation Incarnation { get; } = incarnation;
+
+        public WaitStatus Status { get; set; }
+
+        public long ExitedAt { get; set; }
+    }
+
+    /// <summary>Something the host reported about a child's output; without data it is the end of it.</summary>
+    private readonly record struct Arrival(ProcessId Process, Incarnation Incarnation, OutputChannel Channel, byte[]? Data, bool IsCapture);
+}
