@@ -8,7 +8,7 @@ namespace Steward.Linux.Interop;
 /// </summary>
 /// <remarks>
 /// Calls answer -1 and leave the reason in <see cref="LastError"/>, to be read before any other call. Calls that can be
-/// interrupted are repeated by their caller while <see cref="Interrupted"/>. Paths are UTF-8, zero-terminated.
+/// interrupted are repeated by their caller while <see cref="Interrupted"/>. Paths go out as <see cref="NativeText"/> writes them.
 /// </remarks>
 internal static unsafe partial class LibC
 {
@@ -38,7 +38,7 @@ internal static unsafe partial class LibC
     internal static bool Interrupted(nint result) => result == -1 && LastError == Errno.EINTR;
 
     // open and fcntl are variadic in C. On Linux (x86-64 and arm64) integers travel in the same registers either way.
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Custom, StringMarshallingCustomType = typeof(NativeTextMarshaller))]
     internal static partial int open(string path, int flags, int mode);
 
     // Never to be repeated after EINTR: Linux has released the descriptor by then (man 2 close).
@@ -63,13 +63,13 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int fchmod(int fd, uint mode);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Custom, StringMarshallingCustomType = typeof(NativeTextMarshaller))]
     internal static partial int chown(string path, uint uid, uint gid);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Custom, StringMarshallingCustomType = typeof(NativeTextMarshaller))]
     internal static partial int chmod(string path, uint mode);
 
-    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Custom, StringMarshallingCustomType = typeof(NativeTextMarshaller))]
     internal static partial int unlink(string path);
 
     [LibraryImport("libc", SetLastError = true)]
