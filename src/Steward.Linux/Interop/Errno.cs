@@ -139,4 +139,5 @@ internal static class Errno
     internal const int EOWNERDEAD = 130;
     internal const int ENOTRECOVERABLE = 131;
     internal const int ERFKILL = 132;
+    internal const int EHWPOISON = 133;
 }

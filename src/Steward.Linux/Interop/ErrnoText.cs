@@ -1,4 +1,5 @@
 using System.Globalization;
+using Steward.Core.Config;
 
 namespace Steward.Linux.Interop;
 
@@ -141,7 +142,7 @@ internal static class ErrnoText
         ("EOWNERDEAD", "Owner died"),
         ("ENOTRECOVERABLE", "State not recoverable"),
         ("ERFKILL", "Operation not possible due to RF-kill"),
-        ("", ""),
+        ("EHWPOISON", "Memory page has hardware error"),
     ];
 
     /// <summary>Returns the text, for example <c>Operation not permitted</c>; <c>Unknown error 4711</c> outside the table.</summary>

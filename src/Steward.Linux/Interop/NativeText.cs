@@ -82,7 +82,7 @@ internal static unsafe class NativeTextMarshaller
 
         if (text.Contains('\0', StringComparison.Ordinal))
         {
-            throw new ArgumentException("the text " + PythonText.Repr(text) + " holds a zero character", nameof(text));
+            throw new ArgumentException("the text " + Core.Config.PythonText.Repr(text) + " holds a zero character", nameof(text));
         }
 
         byte[] bytes = NativeText.Encode(text);

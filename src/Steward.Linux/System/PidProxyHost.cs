@@ -47,7 +47,7 @@ public sealed unsafe class PidProxyHost : IDisposable
             file, [.. argv.Select(NativeText.Encode)], ProcessEnvironment.Entries(), newSession: false, keepFd: -1, out int errno);
         if (errno != 0)
         {
-            throw new StartException("cannot run " + Interop.PythonText.Repr(argv[0]), errno);
+            throw new StartException("cannot run " + Core.Config.PythonText.Repr(argv[0]), errno);
         }
 
         var waiter = new Thread(() => Report(new ProxyEvent(0, HelperProcess.Wait(pid))), 128 << 10)

@@ -1,0 +1,210 @@
+using System.Buffers.Binary;
+using System.Net;
+using System.Net.Sockets;
+using Steward.Core.Config;
+using Steward.Core.Model;
+using Steward.Core.Ports;
+using Steward.Linux.Interop;
+
+namespace Steward.Linux.Processes;
+
+/// <summary>
+/// The listening sockets of <c>[fcgi-program:x]</c> sections. A socket is shared by the processes of its section, in whichever
+/// group they are: the first spawn creates it, the end of the last process closes it. The path of a unix socket stays.
+/// </summary>
+internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDisposable
+{
+    private const int MaxUnixPath = 107;
+
+    // By value: a section whose settings changed is another socket.
+    private readonly Dictionary<FastCgiSocketConfig, Shared> _open = [];
+
+    /// <summary>Tries whether a socket can be made: binds, listens and closes it. A socket in use needs no trial.</summary>
+    /// <returns>Null, or <c>Could not create FastCGI socket URL: reason</c>.</returns>
+    public string? Test(FastCgiSocketConfig config)
+    {
+        if (_open.ContainsKey(config))
+        {
+            return null;
+        }
+
+        string? failure = Create(config, out int fd);
+        if (failure is null)
+        {
+            Close(config, fd);
+        }
+
+        return failure;
+    }
+
+    /// <summary>Takes a reference for one process, creating the socket for the first.</summary>
+    /// <returns>Null, or why there is no socket.</returns>
+    public string? Acquire(FastCgiSocketConfig config, out int fd)
+    {
+        if (!_open.TryGetValue(config, out Shared? shared))
+        {
+            string? failure = Create(config, out fd);
+            if (failure is not null)
+            {
+                return failure;
+            }
+
+            shared = new Shared(fd);
+            _open.Add(config, shared);
+        }
+
+        shared.References++;
+        fd = shared.Fd;
+        return null;
+    }
+
+    /// <summary>Gives a reference back; the last closes the socket.</summary>
+    public void Release(FastCgiSocketConfig config)
+    {
+        Shared shared = _open[config];
+        if (--shared.References == 0)
+        {
+            _open.Remove(config);
+            Close(config, shared.Fd);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Shared shared in _open.Values)
+        {
+            _ = LibC.close(shared.Fd);
+        }
+
+        _open.Clear();
+    }
+
+    private void Close(FastCgiSocketConfig config, int fd)
+    {
+        events.Log(LogLevel.Info, "Closing socket " + config.Url);
+        _ = LibC.close(fd);
+    }
+
+    private string? Create(FastCgiSocketConfig config, out int fd)
+    {
+        events.Log(LogLevel.Info, "Creating socket " + config.Url);
+        string? failure = config.Path is null ? Tcp(config, out fd) : Unix(config, config.Path, out fd);
+        if (failure is null)
+        {
+            return null;
+        }
+
+        if (fd >= 0)
+        {
+            _ = LibC.close(fd);
+            fd = -1;
+        }
+
+        return $"Could not create FastCGI socket {config.Url}: {failure}";
+    }
+
+    private static string? Tcp(FastCgiSocketConfig config, out int fd)
+    {
+        fd = -1;
+        if (!TryResolve(config.Host, out IPAddress address, out string? failure))
+        {
+            return failure;
+        }
+
+        fd = Descriptors.AboveStandard(LibC.socket(LibC.AF_INET, LibC.SOCK_STREAM | LibC.SOCK_CLOEXEC, 0));
+        int yes = 1;
+
+        // struct sockaddr_in: family, port and address in network order, padding.
+        byte* name = stackalloc byte[16];
+        Span<byte> span = new(name, 16);
+        span.Clear();
+        *(ushort*)name = LibC.AF_INET;
+        BinaryPrimitives.WriteUInt16BigEndian(span[2..], (ushort)config.Port);
+        _ = address.TryWriteBytes(span[4..], out _);
+        return fd < 0
+            || LibC.setsockopt(fd, LibC.SOL_SOCKET, LibC.SO_REUSEADDR, &yes, sizeof(int)) != 0
+            || LibC.bind(fd, name, 16) != 0
+            || LibC.listen(fd, config.Backlog ?? LibC.SOMAXCONN) != 0
+            ? ErrnoText.Python(LibC.LastError)
+            : null;
+    }
+
+    private static string? Unix(FastCgiSocketConfig config, string path, out int fd)
+    {
+        fd = -1;
+        byte[] bytes = NativeText.Encode(path);
+        if (bytes.Length > MaxUnixPath)
+        {
+            return "AF_UNIX path too long";
+        }
+
+        fd = Descriptors.AboveStandard(LibC.socket(LibC.AF_UNIX, LibC.SOCK_STREAM | LibC.SOCK_CLOEXEC, 0));
+        if (fd < 0 || (LibC.unlink(path) != 0 && LibC.LastError != Errno.ENOENT))
+        {
+            return ErrnoText.Python(LibC.LastError);
+        }
+
+        // struct sockaddr_un: family, path, zero.
+        byte* name = stackalloc byte[2 + MaxUnixPath + 1];
+        *(ushort*)name = LibC.AF_UNIX;
+        bytes.CopyTo(new Span<byte>(name + 2, MaxUnixPath));
+        name[2 + bytes.Length] = 0;
+        if (LibC.bind(fd, name, (uint)(2 + bytes.Length + 1)) != 0)
+        {
+            return ErrnoText.Python(LibC.LastError);
+        }
+
+        string? failure = null;
+        if ((config.OwnerUid != -1 || config.OwnerGid != -1)
+            && LibC.chown(path, unchecked((uint)config.OwnerUid), unchecked((uint)config.OwnerGid)) != 0)
+        {
+            failure = "Could not change ownership of socket file: " + ErrnoText.Python(LibC.LastError, path);
+        }
+        else if (LibC.chmod(path, (uint)config.Mode) != 0)
+        {
+            failure = "Could not change permissions of socket file: " + ErrnoText.Python(LibC.LastError, path);
+        }
+        else if (LibC.listen(fd, config.Backlog ?? LibC.SOMAXCONN) != 0)
+        {
+            failure = ErrnoText.Python(LibC.LastError);
+        }
+
+        if (failure is not null)
+        {
+            // A path that nobody listens on would only mislead. That it cannot be removed is less than the failure itself.
+            _ = LibC.unlink(path);
+        }
+
+        return failure;
+    }
+
+    private static bool TryResolve(string host, out IPAddress address, out string? failure)
+    {
+        failure = null;
+        address = IPAddress.Any;
+        if (host.Length == 0 || (IPAddress.TryParse(host, out IPAddress? parsed) && parsed.AddressFamily == AddressFamily.InterNetwork
+            && (address = parsed) is not null))
+        {
+            return true;
+        }
+
+        try
+        {
+            // Names stand in /etc/hosts as a rule (localhost); another one is asked for at the speed of the resolver.
+            address = Dns.GetHostAddresses(host, AddressFamily.InterNetwork)[0];
+            return true;
+        }
+        catch (SocketException e)
+        {
+            failure = e.Message;
+            return false;
+        }
+    }
+
+    private sealed class Shared(int fd)
+    {
+        public int Fd { get; } = fd;
+
+        public int References { get; set; }
+    }
+}

@@ -1,0 +1,270 @@
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Ports;
+using Steward.Linux.Interop;
+
+namespace Steward.Linux.Processes;
+
+/// <summary>
+/// The children of the daemon: made, signalled and reaped here; their streams are the output hub's.
+/// </summary>
+/// <remarks>
+/// <para>
+/// A program's start fails in one of two ways, as it does with Supervisor. What goes wrong before there is a process (the command,
+/// the pipes, the log files, the socket, the process table) is a spawn error with its text. What goes wrong between fork and exec
+/// (user, directory, exec itself) is a child that wrote two lines to its stderr and exited with 127: it has a pid, its lines are
+/// in its log, it is reaped. The lines are written here, into the pipe that the child left behind, because the child itself runs
+/// no code that could word them.
+/// </para>
+/// <para>
+/// Threads: everything is called on the engine's thread, except for what <see cref="IProcessHostEvents"/> reports. A pid is
+/// signalled only from its spawn until its reaping, both of which happen on that thread, so no signal can reach a stranger.
+/// </para>
+/// </remarks>
+public sealed unsafe class ProcessHost : IProcessHost, IDisposable
+{
+    private readonly IOutputHub _hub;
+    private readonly Spawner _spawner;
+    private readonly ChildWatcher _watcher;
+    private readonly FastCgiSockets _sockets;
+    private readonly IProcessHostEvents _events;
+    private readonly ChildEnvironment _environment = new();
+    private readonly HashSet<int> _children = [];
+    private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
+    private ProcessHostOptions _options;
+
+    /// <summary>Takes over a hub (and disposes it); the rest as in the public constructor.</summary>
+    internal ProcessHost(IProcessHostEvents events, ProcessHostOptions options, IOutputHub hub, IReadOnlyList<string>? execHelper = null)
+    {
+        _events = events;
+        _options = options;
+        _hub = hub;
+        _spawner = new Spawner(execHelper);
+        _sockets = new FastCgiSockets(events);
+        _watcher = new ChildWatcher(events);
+    }
+
+    /// <summary>A reload brought new settings; they hold for spawns from now on.</summary>
+    public void Reconfigure(ProcessHostOptions options)
+    {
+        _options = options;
+        _hub.Reconfigure(options);
+    }
+
+    /// <summary>
+    /// Removes the AUTO logs that earlier runs with the same identifier left in <c>childlogdir</c>; what cannot be removed is
+    /// logged. To be called before groups are prepared, at start and on each reload, unless <c>nocleanup</c> is set.
+    /// </summary>
+    public void CleanUpAutoLogs() => AutoLogs.CleanUp(_options.ChildLogDir, _options.Identifier, _events);
+
+    /// <inheritdoc/>
+    public GroupPrepared PrepareGroup(RequestId request, GroupConfig group)
+    {
+        string? failure = AutoLogs.Create(group, _options.ChildLogDir, _options.Identifier, out IReadOnlyList<AutoLog> logs);
+        foreach (FastCgiSocketConfig socket in group.Processes.Select(static process => process.Socket).OfType<FastCgiSocketConfig>().Distinct())
+        {
+            failure ??= _sockets.Test(socket);
+        }
+
+        if (failure is not null)
+        {
+            AutoLogs.Remove(logs);
+            logs = [];
+        }
+
+        return new GroupPrepared(request, group, logs, failure);
+    }
+
+    /// <inheritdoc/>
+    public Fault? CheckCommand(ProcessConfig config) => CommandFinder.Find(config, _environment.Path, out _, out _);
+
+    /// <inheritdoc/>
+    public SpawnAnswer Spawn(Spawn request)
+    {
+        ProcessConfig config = request.Config;
+        int socket = -1;
+        if (config.Socket is not null && _sockets.Acquire(config.Socket, out socket) is { } noSocket)
+        {
+            return new SpawnAnswer(0, noSocket);
+        }
+
+        SpawnAnswer answer = Spawn(request, socket);
+        if (config.Socket is not null)
+        {
+            if (answer.Pid == 0)
+            {
+                _sockets.Release(config.Socket);
+            }
+            else
+            {
+                _socketUsers.Add((request.Process, request.Incarnation), config.Socket);
+            }
+        }
+
+        return answer;
+    }
+
+    /// <inheritdoc/>
+    public SignalResult Signal(int pid, int number, bool toGroup, out string? error)
+    {
+        error = null;
+        if (!_children.Contains(pid))
+        {
+            return SignalResult.Gone;
+        }
+
+        if (LibC.kill(toGroup ? -pid : pid, number) == 0)
+        {
+            return SignalResult.Delivered;
+        }
+
+        int errno = LibC.LastError;
+        if (errno == Errno.ESRCH)
+        {
+            return SignalResult.Gone;
+        }
+
+        error = ErrnoText.Python(errno);
+        return SignalResult.Refused;
+    }
+
+    /// <inheritdoc/>
+    public StdinResult WriteStdin(ProcessId process, Incarnation incarnation, ReadOnlyMemory<byte> data) =>
+        _hub.WriteStdin(process, incarnation, data);
+
+    /// <inheritdoc/>
+    public bool TryReap(out int pid, out WaitStatus status)
+    {
+        int raw = 0;
+        do
+        {
+            pid = LibC.waitpid(-1, &raw, LibC.WNOHANG);
+        }
+        while (LibC.Interrupted(pid));
+
+        status = new WaitStatus(raw);
+        _children.Remove(pid);
+        return pid > 0;
+    }
+
+    /// <inheritdoc/>
+    public void ReapingDone() => _watcher.ReapingDone();
+
+    /// <inheritdoc/>
+    public void FinishOutput(ProcessId process, Incarnation incarnation)
+    {
+        _hub.Finish(process, incarnation);
+        if (_socketUsers.Remove((process, incarnation), out FastCgiSocketConfig? socket))
+        {
+            _sockets.Release(socket);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void OutputConsumed(int bytes) => _hub.OutputConsumed(bytes);
+
+    /// <inheritdoc/>
+    public bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog) => _hub.ClearLogs(process, stdoutLog, stderrLog);
+
+    /// <inheritdoc/>
+    public void ReopenLogs() => _hub.ReopenLogs();
+
+    /// <summary>
+    /// Closes pipes, files and sockets and stops looking for dead children. Children that live are left alone.
+    /// </summary>
+    public void Dispose()
+    {
+        _watcher.Dispose();
+        _hub.Dispose();
+        _sockets.Dispose();
+        _spawner.Dispose();
+    }
+
+    private SpawnAnswer Spawn(Spawn request, int socket)
+    {
+        ProcessConfig config = request.Config;
+        if (CommandFinder.Find(config, _environment.Path, out IReadOnlyList<string> words, out string file) is { } fault)
+        {
+            return new SpawnAnswer(0, fault.Extra);
+        }
+
+        // A user that the daemon already is changes nothing, not even the groups.
+        UserIdentity? user = config.User is { } other && other.Uid != (int)LibC.getuid() ? other : null;
+        using var descriptors = new Descriptors();
+        int errno = descriptors.Open(stdin: socket < 0, stderr: !config.RedirectStderr, user?.Uid ?? -1, user?.Gid ?? -1);
+        if (errno != 0 || !_hub.TryOpenLogs(request, out errno))
+        {
+            return new SpawnAnswer(0, errno == Errno.EMFILE
+                ? $"too many open files to spawn '{config.Name}'"
+                : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}");
+        }
+
+        SpawnResult result = _spawner.Spawn(new ChildPlan
+        {
+            File = NativeText.Encode(file),
+            Arguments = [.. words.Select(NativeText.Encode)],
+            Environment = _environment.For(config, request.Group, _options.ServerUrl),
+            Stdin = socket < 0 ? descriptors.ChildStdin : socket,
+            Stdout = descriptors.ChildStdout,
+            Stderr = descriptors.ChildStderr,
+            User = user,
+            Directory = config.Directory is null ? null : NativeText.Encode(config.Directory),
+            Umask = config.Umask,
+            NoFile = _options.ChildNoFile,
+        });
+
+        if (result.Pid == 0)
+        {
+            _hub.Abandon(request.Process, request.Incarnation);
+            return new SpawnAnswer(0, result.Errno == Errno.EAGAIN
+                ? $"Too many processes in process table to spawn '{config.Name}'"
+                : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}");
+        }
+
+        _children.Add(result.Pid);
+        if (result.Errno != 0)
+        {
+            WriteLastWords(descriptors.ChildStderr, Explain(result, config, words[0]));
+        }
+
+        (int stdin, int stdout, int stderr) = descriptors.TakeOurs();
+        _hub.Attach(request, result.Pid, stdin, stdout, stderr);
+        _watcher.Spawned();
+        return new SpawnAnswer(result.Pid, null);
+    }
+
+    private static string Explain(SpawnResult failure, ProcessConfig config, string command)
+    {
+        string code = ErrnoText.Code(failure.Errno);
+        return failure.Stage switch
+        {
+            SpawnStage.Groups or SpawnStage.GroupId or SpawnStage.UserId => $"couldn't setuid to {config.User?.Uid}: " + failure.Stage switch
+            {
+                _ when LibC.getuid() != 0 => "Can't drop privilege as nonroot user",
+                SpawnStage.Groups => "Could not set groups of effective user",
+                SpawnStage.GroupId => "Could not set group id of effective user",
+                _ => "Could not set user id of effective user: " + code,
+            },
+            SpawnStage.Directory => $"couldn't chdir to {config.Directory}: {code}",
+            SpawnStage.Exec => $"couldn't exec {command}: {code}",
+            SpawnStage stage => $"couldn't prepare the process ({stage}): {code}",
+        };
+    }
+
+    /// <summary>What the child would have said, into the pipe of its stderr, which is empty and which nobody else holds.</summary>
+    private static void WriteLastWords(int fd, string reason)
+    {
+        byte[] text = NativeText.Encode($"supervisor: {reason}\nsupervisor: child process was not spawned\n");
+
+        // Longer than the pipe (a directory of several thousand characters): cut rather than wait for ourselves.
+        _ = LibC.fcntl(fd, LibC.F_SETFL, LibC.O_WRONLY | LibC.O_NONBLOCK);
+        fixed (byte* start = text)
+        {
+            while (LibC.Interrupted(LibC.write(fd, start, (nuint)text.Length)))
+            {
+            }
+        }
+    }
+}
