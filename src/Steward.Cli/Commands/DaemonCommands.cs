@@ -1,0 +1,88 @@
+using Steward.Client;
+using Steward.Core.Model;
+
+namespace Steward.Cli;
+
+// shutdown, reload, open: the daemon itself.
+internal sealed partial class CtlSession
+{
+    private void Shutdown(string argument)
+    {
+        if (argument.Length > 0)
+        {
+            Usage("Error: shutdown accepts no arguments", HelpTexts.Shutdown);
+            return;
+        }
+
+        if (!Confirm("Really shut the remote supervisord process down y/N? "))
+        {
+            return;
+        }
+
+        Answer<bool> answer = Ask(client => client.Shutdown());
+        if (answer.IsValue)
+        {
+            _out.Line("Shut down");
+        }
+        else if (answer.Fault is { Code: (int)FaultCode.ShutdownState })
+        {
+            // No failure: it is on its way.
+            _out.Line("ERROR: already shutting down");
+        }
+        else if (answer.Failure is { Kind: TransportFailureKind.Refused or TransportFailureKind.NoSuchFile } failure)
+        {
+            Refuse($"ERROR: {failure.Describe(_url)} (already shut down?)");
+        }
+        else
+        {
+            throw Unexpected(answer);
+        }
+    }
+
+    private void Reload(string argument)
+    {
+        if (argument.Length > 0)
+        {
+            Usage("Error: reload accepts no arguments", HelpTexts.Reload);
+            return;
+        }
+
+        if (!Confirm("Really restart the remote supervisord process y/N? "))
+        {
+            return;
+        }
+
+        Answer<bool> answer = Ask(client => client.Restart());
+        if (answer.IsValue)
+        {
+            _out.Line("Restarted supervisord");
+        }
+        else if (answer.Fault is { Code: (int)FaultCode.ShutdownState })
+        {
+            Refuse("ERROR: already shutting down");
+        }
+        else
+        {
+            throw Unexpected(answer);
+        }
+    }
+
+    private void Open(string argument)
+    {
+        if (!argument.StartsWith("unix:", StringComparison.OrdinalIgnoreCase) && !argument.StartsWith("http:", StringComparison.OrdinalIgnoreCase))
+        {
+            Refuse("ERROR: url must be http:// or unix://");
+            return;
+        }
+
+        Connect(argument, _credentials);
+        // What it shows says nothing about whether the opening went well.
+        int before = Result;
+        Status("");
+        Result = before;
+    }
+
+    // Only who sits in front of it is asked.
+    private bool Confirm(string question) =>
+        !_settings.Interactive || (Ask(question) is ['y' or 'Y', ..]);
+}

@@ -1,0 +1,95 @@
+namespace Steward.Cli;
+
+/// <summary>What <c>help ACTION</c> prints. Tools compare these texts: they are Supervisor's to the byte.</summary>
+internal static class HelpTexts
+{
+    /// <summary>The heading above the list of actions.</summary>
+    public const string ListHeading = "default commands (type help <topic>):";
+
+    /// <summary>How wide the list of actions may be.</summary>
+    public const int ListWidth = 79;
+
+    public const string Help = "help\t\tPrint a list of available actions\nhelp <action>\tPrint help for <action>";
+
+    public const string Status =
+        "status <name>\t\tGet status for a single process\n"
+        + "status <gname>:*\tGet status for all processes in a group\n"
+        + "status <name> <name>\tGet status for multiple named processes\n"
+        + "status\t\t\tGet all process status info";
+
+    public const string Pid =
+        "pid\t\t\tGet the PID of supervisord.\n"
+        + "pid <name>\t\tGet the PID of a single child process by name.\n"
+        + "pid all\t\t\tGet the PID of every child process, one per line.";
+
+    public const string Start =
+        "start <name>\t\tStart a process\n"
+        + "start <gname>:*\t\tStart all processes in a group\n"
+        + "start <name> <name>\tStart multiple processes or groups\n"
+        + "start all\t\tStart all processes";
+
+    public const string Stop =
+        "stop <name>\t\tStop a process\n"
+        + "stop <gname>:*\t\tStop all processes in a group\n"
+        + "stop <name> <name>\tStop multiple processes or groups\n"
+        + "stop all\t\tStop all processes";
+
+    public const string Signal =
+        "signal <signal name> <name>\t\tSignal a process\n"
+        + "signal <signal name> <gname>:*\t\tSignal all processes in a group\n"
+        + "signal <signal name> <name> <name>\tSignal multiple processes or groups\n"
+        + "signal <signal name> all\t\tSignal all processes";
+
+    public const string Restart =
+        "restart <name>\t\tRestart a process\n"
+        + "restart <gname>:*\tRestart all processes in a group\n"
+        + "restart <name> <name>\tRestart multiple processes or groups\n"
+        + "restart all\t\tRestart all processes\n"
+        + "Note: restart does not reread config files. For that, see reread and update.";
+
+    public const string Tail =
+        "tail [-f] <name> [stdout|stderr] (default stdout)\n"
+        + "Ex:\n"
+        + "tail -f <name>\t\tContinuous tail of named process stdout\n"
+        + "\t\t\tCtrl-C to exit.\n"
+        + "tail -100 <name>\tlast 100 *bytes* of process stdout\n"
+        + "tail <name> stderr\tlast 1600 *bytes* of process stderr";
+
+    public const string MainTail =
+        "maintail -f \tContinuous tail of supervisor main log file (Ctrl-C to exit)\n"
+        + "maintail -100\tlast 100 *bytes* of supervisord main log file\n"
+        + "maintail\tlast 1600 *bytes* of supervisor main log file\n";
+
+    public const string Clear =
+        "clear <name>\t\tClear a process' log files.\n"
+        + "clear <name> <name>\tClear multiple process' log files\n"
+        + "clear all\t\tClear all process' log files";
+
+    public const string Foreground = "fg <process>\tConnect to a process in foreground mode\n\t\tCtrl-C to exit";
+
+    public const string Shutdown = "shutdown \tShut the remote supervisord down.";
+
+    public const string Reload = "reload \t\tRestart the remote supervisord.";
+
+    public const string Reread = "reread \t\t\tReload the daemon's configuration files without add/remove";
+
+    public const string Update =
+        "update\t\t\tReload config and add/remove as necessary, and will restart affected programs\n"
+        + "update all\t\tReload config and add/remove as necessary, and will restart affected programs\n"
+        + "update <gname> [...]\tUpdate specific groups";
+
+    public const string Add = "add <name> [...]\tActivates any updates in config for process/group";
+
+    public const string Remove = "remove <name> [...]\tRemoves process/group from active config";
+
+    public const string Avail = "avail\t\t\tDisplay all configured processes";
+
+    public const string Version = "version\t\t\tShow the version of the remote supervisord process";
+
+    public const string Open =
+        "open <url>\tConnect to a remote supervisord process.\n\t\t(for UNIX domain socket, use unix:///socket/path)";
+
+    public const string Quit = "quit\tExit the supervisor shell.";
+
+    public const string Exit = "exit\tExit the supervisor shell.";
+}
