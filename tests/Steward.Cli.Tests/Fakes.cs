@@ -127,9 +127,10 @@ internal sealed class Place : IDisposable
 
     public (int Status, string Output, string Error) Run(string[] args, FakeTerminal? terminal = null)
     {
-        var output = Stream.Synchronized(Output = new MemoryStream());
+        var captured = new MemoryStream();
+        Output = captured;
         var error = new MemoryStream();
-        var streams = new CtlStreams(output, error, terminal ?? new FakeTerminal().End(), Environment)
+        var streams = new CtlStreams(Stream.Synchronized(captured), error, terminal ?? new FakeTerminal().End(), Environment)
         {
             OnInterrupt = action =>
             {
@@ -138,7 +139,7 @@ internal sealed class Place : IDisposable
             },
         };
         int status = CtlProgram.Run(args, "ctl", streams, At("bin/ctl"));
-        return (status, Encoding.UTF8.GetString(Output.ToArray()), Encoding.UTF8.GetString(error.ToArray()));
+        return (status, Encoding.UTF8.GetString(captured.ToArray()), Encoding.UTF8.GetString(error.ToArray()));
     }
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);

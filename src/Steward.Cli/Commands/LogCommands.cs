@@ -210,16 +210,26 @@ internal sealed partial class CtlSession
         _out.Flush();
         bool interrupted = false;
         using IDisposable interrupt = OnInterrupt(() => Volatile.Write(ref interrupted, true));
-        // Two readers that write what comes; they end when their streams are stopped below, and are waited for.
-        using var output = new Follower(this, name, "stdout");
-        using var errors = new Follower(this, name, "stderr");
-        while (_input.ReadLine(() => Volatile.Read(ref interrupted)) is { } line)
+        // Two readers that write what comes; they are stopped and waited for before the last word.
+        using (new Follower(this, name, "stdout"))
+        using (new Follower(this, name, "stderr"))
+        {
+            SendLines(name, () => Volatile.Read(ref interrupted));
+        }
+
+        _out.Line("Exiting foreground");
+    }
+
+    // Until the input ends, Ctrl-C, or the process does not take any more.
+    private void SendLines(string name, Func<bool> interrupted)
+    {
+        while (_input.ReadLine(interrupted) is { } line)
         {
             Answer<bool> sent = Ask(client => client.SendProcessStdin(name, line + "\n"));
             if (sent.Fault is { Code: not (int)FaultCode.NotRunning } refusal)
             {
                 _out.Line("ERROR: " + FaultText(refusal));
-                break;
+                return;
             }
 
             if (sent.Failure is not null)
@@ -230,11 +240,9 @@ internal sealed partial class CtlSession
             if (sent.Fault is not null || (int)Demand(client => client.GetProcessInfo(name)).State != RunningState)
             {
                 _out.Line("Process got killed");
-                break;
+                return;
             }
         }
-
-        _out.Line("Exiting foreground");
     }
 
     // In the shell Ctrl-C has a meaning for the whole session; alone only while something goes on that it can end.
