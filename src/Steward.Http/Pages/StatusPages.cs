@@ -9,6 +9,7 @@ using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
 using Steward.Engine;
+using ReadResult = System.IO.Pipelines.ReadResult;
 using Steward.Http.Logs;
 
 namespace Steward.Http.Pages;

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Steward.Core.Model;
 using Steward.Engine;
+using ReadResult = System.IO.Pipelines.ReadResult;
 using Steward.Protocol.XmlRpc;
 
 namespace Steward.Http.XmlRpc;
