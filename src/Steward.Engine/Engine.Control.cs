@@ -35,10 +35,11 @@ public sealed partial class Engine
     }
 
     /// <inheritdoc/>
-    public Task<Outcome> ExecuteAsync(Command command) => AskAsync(request => new CommandReceived(request, command));
+    public Task<Outcome> ExecuteAsync(Command command, string requester) =>
+        AskAsync(request => new CommandReceived(request, command, requester));
 
     /// <inheritdoc/>
-    public Task<Outcome> RereadAsync()
+    public Task<Outcome> RereadAsync(string requester)
     {
         if (State != DaemonState.Running)
         {
@@ -47,12 +48,12 @@ public sealed partial class Engine
 
         ReadResult read = _read();
         return read.Configuration is { } configuration
-            ? AskAsync(request => new ConfigurationRead(request, configuration))
+            ? AskAsync(request => new ConfigurationRead(request, configuration, requester))
             : Refusal(FaultCode.CantReread, read.Failure);
     }
 
     /// <inheritdoc/>
-    public Task<Outcome> ClearMainLogAsync()
+    public Task<Outcome> ClearMainLogAsync(string requester)
     {
         if (State != DaemonState.Running)
         {

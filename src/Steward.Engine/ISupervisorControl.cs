@@ -30,16 +30,18 @@ public interface ISupervisorControl
     /// Carries out a command. Completes when the core has answered, which for waiting commands is when the processes got
     /// there. At most 1,024 commands wait at once; beyond that the answer is FAILED at once.
     /// </summary>
-    Task<Outcome> ExecuteAsync(Command command);
+    /// <param name="command">What is asked.</param>
+    /// <param name="requester">Who asks, in words for people; stands in the history of what it changes.</param>
+    Task<Outcome> ExecuteAsync(Command command, string requester);
 
     /// <summary>
     /// Reads the configuration file again on the calling thread and has the core compare: <see cref="Reread"/>, or a refusal
     /// with CANT_REREAD and the first fault, or SHUTDOWN_STATE.
     /// </summary>
-    Task<Outcome> RereadAsync();
+    Task<Outcome> RereadAsync(string requester);
 
     /// <summary>Deletes and re-creates the activity log; false when there is none or it failed (the error says which).</summary>
-    Task<Outcome> ClearMainLogAsync();
+    Task<Outcome> ClearMainLogAsync(string requester);
 
     /// <summary>Finds a process by the exact names of its group and itself; null when there is none.</summary>
     ProcessSnapshot? Find(string group, string process);

@@ -10,6 +10,9 @@ internal sealed class Endpoint(ServerConfig config)
     private readonly byte[]? _username = string.IsNullOrEmpty(config.Username) ? null : Encoding.UTF8.GetBytes(config.Username);
     private readonly byte[] _password = Encoding.UTF8.GetBytes(config.Password ?? "");
 
+    /// <summary>The login that every request gives; null when none is asked for.</summary>
+    public string? Username { get; } = string.IsNullOrEmpty(config.Username) ? null : config.Username;
+
     /// <summary>Says whether every request needs credentials.</summary>
     public bool IsProtected => _username is not null;
 

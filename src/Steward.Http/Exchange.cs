@@ -1,6 +1,9 @@
 using System.Globalization;
 using System.IO.Pipelines;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
@@ -12,7 +15,7 @@ namespace Steward.Http;
 /// A connection's requests and responses, one after the other. Made once for a connection; the features that Kestrel
 /// gives stay the same objects over its life.
 /// </summary>
-internal sealed class Exchange
+internal sealed class Exchange : IRequester
 {
     public const string Html = "text/html";
     public const string HtmlUtf8 = "text/html;charset=utf-8";
@@ -27,6 +30,7 @@ internal sealed class Exchange
     private readonly IHttpResponseBodyFeature _body;
     private readonly IFeatureCollection _features;
     private string? _acceptedAuthorization;
+    private string? _requester;
     private XmlRpcWriter? _writer;
 
     public Exchange(IFeatureCollection features)
@@ -81,6 +85,12 @@ internal sealed class Exchange
                 : "localhost:0";
         }
     }
+
+    /// <summary>
+    /// Who sends the requests of this connection, in words for people: the process behind a unix socket as the kernel knows it, the
+    /// address otherwise, and the login where there is one.
+    /// </summary>
+    public string Requester => _requester ??= FindRequester();
 
     public bool IsTcp => _features.Get<IHttpConnectionFeature>()?.RemoteIpAddress is not null;
 
@@ -211,6 +221,29 @@ internal sealed class Exchange
         503 => "Service Unavailable",
         _ => "Error",
     };
+
+    private string FindRequester()
+    {
+        // man 7 socket, SO_PEERCRED: struct ucred of pid, uid and gid.
+        const int solSocket = 1;
+        const int soPeerCred = 17;
+        string who;
+        if (IsTcp)
+        {
+            who = _features.Get<IHttpConnectionFeature>()!.RemoteIpAddress!.ToString();
+        }
+        else
+        {
+            Span<int> credentials = stackalloc int[3];
+            Socket? socket = _features.Get<IConnectionSocketFeature>()?.Socket;
+            int length = socket?.GetRawSocketOption(solSocket, soPeerCred, MemoryMarshal.AsBytes(credentials)) ?? 0;
+            who = length == credentials.Length * sizeof(int)
+                ? string.Create(CultureInfo.InvariantCulture, $"uid {credentials[1]} (pid {credentials[0]})")
+                : "unix socket";
+        }
+
+        return Endpoint.Username is { } user ? who + " as " + user : who;
+    }
 
     private T Feature<T>()
         where T : class =>

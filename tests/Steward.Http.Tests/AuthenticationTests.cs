@@ -100,4 +100,26 @@ public class AuthenticationTests
         Assert.Equal(401, client.Receive().Status);
         Assert.True(client.IsClosed());
     }
+
+    [Fact]
+    public async Task A_command_carries_who_sent_it()
+    {
+        await using TestServer server = await TestServer.StartAsync(inet: ("admin", "secret"));
+        const string body = "<methodCall><methodName>supervisor.stopAllProcesses</methodName></methodCall>";
+        string Sender(bool tcp)
+        {
+            using TestClient client = tcp ? server.ConnectTcp() : server.Connect();
+            string login = tcp ? $"Authorization: {Basic("admin:secret")}\r\n" : "";
+            client.Send($"POST /RPC2 HTTP/1.1\r\nHost: x\r\n{login}Content-Length: {body.Length}\r\n\r\n{body}");
+            Assert.Equal(200, client.Receive().Status);
+            Assert.True(server.Control.Requesters.TryDequeue(out string? requester));
+            return requester;
+        }
+
+        Assert.Equal($"uid {EffectiveUid()} (pid {Environment.ProcessId})", Sender(tcp: false));
+        Assert.Equal("127.0.0.1 as admin", Sender(tcp: true));
+    }
+
+    private static string EffectiveUid() =>
+        File.ReadLines("/proc/self/status").First(line => line.StartsWith("Uid:", StringComparison.Ordinal)).Split('\t')[2];
 }

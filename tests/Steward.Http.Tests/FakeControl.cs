@@ -28,6 +28,8 @@ internal sealed class FakeControl : ISupervisorControl
 
     public ConcurrentQueue<Command> Commands { get; } = new();
 
+    public ConcurrentQueue<string> Requesters { get; } = new();
+
     public ConcurrentQueue<(LogLevel Level, string Text)> Lines { get; } = new();
 
     /// <summary>Released once for every line.</summary>
@@ -60,15 +62,16 @@ internal sealed class FakeControl : ISupervisorControl
 
     public void Add(ProcessSnapshot process) => Processes[process.Group + ":" + process.Name] = process;
 
-    public Task<Outcome> ExecuteAsync(Command command)
+    public Task<Outcome> ExecuteAsync(Command command, string requester)
     {
         Commands.Enqueue(command);
+        Requesters.Enqueue(requester);
         return Answer(command);
     }
 
-    public Task<Outcome> RereadAsync() => AnswerReread();
+    public Task<Outcome> RereadAsync(string requester) => AnswerReread();
 
-    public Task<Outcome> ClearMainLogAsync() => AnswerClearMainLog();
+    public Task<Outcome> ClearMainLogAsync(string requester) => AnswerClearMainLog();
 
     public ProcessSnapshot? Find(string group, string process) =>
         Processes.TryGetValue(group + ":" + process, out ProcessSnapshot found) ? found : null;

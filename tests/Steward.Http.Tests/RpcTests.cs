@@ -21,7 +21,7 @@ public partial class RpcTests
         using var writer = new XmlRpcWriter();
         writer.BeginResponse();
         var calls = new RpcCalls(_control, "9.8.7", CancellationToken.None);
-        Task<Fault?>? later = calls.Call(method, parameters, writer, out Fault? fault);
+        Task<Fault?>? later = calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
         if (later is not null)
         {
             fault = await later.WaitAsync(TimeSpan.FromMilliseconds(TestClient.LimitMs));
@@ -35,6 +35,11 @@ public partial class RpcTests
         writer.EndResponse();
         Assert.Equal(XmlRpcReadError.None, XmlRpcReader.ReadResponse(writer.Written.Span, out XmlRpcResponse? response));
         return response!.Value!;
+    }
+
+    private sealed class Tester : IRequester
+    {
+        public string Requester => "the tester";
     }
 
     private async Task<string> TextAsync(string method, params XmlRpcValue[] parameters) =>

@@ -23,7 +23,8 @@ public sealed record TimePassed : Input
 /// </summary>
 /// <param name="Request">Who waits for the difference; zero at start.</param>
 /// <param name="Configuration">What was read.</param>
-public sealed record ConfigurationRead(RequestId Request, Configuration Configuration) : Input;
+/// <param name="Requester">Who asked for it, in words for people; empty at start.</param>
+public sealed record ConfigurationRead(RequestId Request, Configuration Configuration, string Requester = "") : Input;
 
 /// <summary>
 /// The answer to <see cref="Effects.PrepareGroup"/>, and at start the way each group comes in: the group's AUTO log files
@@ -160,7 +161,8 @@ public sealed record ReloadValidated(string? Failure) : Input;
 /// <summary>A client asks for something.</summary>
 /// <param name="Request">Where the answer goes.</param>
 /// <param name="Command">What is asked.</param>
-public sealed record CommandReceived(RequestId Request, Command Command) : Input;
+/// <param name="Requester">Who asks, in words for people: <c>uid 1000 (pid 4711)</c>, <c>10.0.0.7 as admin</c>.</param>
+public sealed record CommandReceived(RequestId Request, Command Command, string Requester = "") : Input;
 
 /// <summary>
 /// After <see cref="Effects.Stopped"/> with a reload: every group, pool and subscription is dropped and the settings are

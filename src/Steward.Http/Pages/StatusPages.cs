@@ -140,17 +140,17 @@ internal sealed class StatusPages(ISupervisorControl control, string supervisorV
         string? message = action switch
         {
             "refresh" => "Page refreshed at " + Now(),
-            "stopall" => await StopAllAsync().ConfigureAwait(false),
-            "restartall" => await RestartAllAsync().ConfigureAwait(false),
+            "stopall" => await StopAllAsync(exchange).ConfigureAwait(false),
+            "restartall" => await RestartAllAsync(exchange).ConfigureAwait(false),
             "start" or "stop" or "restart" or "clearlog" when !string.IsNullOrEmpty(name) =>
                 !Exists(name) ? "No such process named " + name
                 : action switch
                 {
-                    "start" => StartMessage(name, await DoAsync(new StartProcess(name, true)).ConfigureAwait(false), "started"),
-                    "stop" => Unexpected(await DoAsync(new StopProcess(name, true)).ConfigureAwait(false))
+                    "start" => StartMessage(name, await DoAsync(exchange, new StartProcess(name, true)).ConfigureAwait(false), "started"),
+                    "stop" => Unexpected(await DoAsync(exchange, new StopProcess(name, true)).ConfigureAwait(false))
                         ?? $"Process {name} stopped",
-                    "restart" => await RestartAsync(name).ConfigureAwait(false),
-                    _ => Unexpected(await DoAsync(new ClearProcessLogs(name)).ConfigureAwait(false)) ?? $"Log for {name} cleared",
+                    "restart" => await RestartAsync(exchange, name).ConfigureAwait(false),
+                    _ => Unexpected(await DoAsync(exchange, new ClearProcessLogs(name)).ConfigureAwait(false)) ?? $"Log for {name} cleared",
                 },
             _ => null,
         };
@@ -172,36 +172,37 @@ internal sealed class StatusPages(ISupervisorControl control, string supervisorV
         await exchange.SendErrorAsync(301).ConfigureAwait(false);
     }
 
-    private async Task<string> StopAllAsync()
+    private async Task<string> StopAllAsync(Exchange exchange)
     {
-        Outcome outcome = await DoAsync(new StopAll(true)).ConfigureAwait(false);
+        Outcome outcome = await DoAsync(exchange, new StopAll(true)).ConfigureAwait(false);
         return Unexpected(outcome) ?? "All stopped at " + Now();
     }
 
-    private async Task<string> RestartAllAsync()
+    private async Task<string> RestartAllAsync(Exchange exchange)
     {
-        Outcome stopped = await DoAsync(new StopAll(true)).ConfigureAwait(false);
+        Outcome stopped = await DoAsync(exchange, new StopAll(true)).ConfigureAwait(false);
         if (Unexpected(stopped) is { } problem)
         {
             return problem;
         }
 
-        Outcome started = await DoAsync(new StartAll(true)).ConfigureAwait(false);
+        Outcome started = await DoAsync(exchange, new StartAll(true)).ConfigureAwait(false);
         return Unexpected(started) ?? "All restarted at " + Now();
     }
 
-    private async Task<string> RestartAsync(string name)
+    private async Task<string> RestartAsync(Exchange exchange, string name)
     {
-        Outcome stopped = await DoAsync(new StopProcess(name, true)).ConfigureAwait(false);
+        Outcome stopped = await DoAsync(exchange, new StopProcess(name, true)).ConfigureAwait(false);
         if (stopped is Refused { Fault.Code: not FaultCode.NotRunning })
         {
             return Unexpected(stopped)!;
         }
 
-        return StartMessage(name, await DoAsync(new StartProcess(name, true)).ConfigureAwait(false), "restarted");
+        return StartMessage(name, await DoAsync(exchange, new StartProcess(name, true)).ConfigureAwait(false), "restarted");
     }
 
-    private Task<Outcome> DoAsync(Command command) => control.ExecuteAsync(command).WaitAsync(endWaiting);
+    private Task<Outcome> DoAsync(Exchange exchange, Command command) =>
+        control.ExecuteAsync(command, exchange.Requester).WaitAsync(endWaiting);
 
     private static string StartMessage(string name, Outcome outcome, string done) => outcome is not Refused refused
         ? $"Process {name} {done}"

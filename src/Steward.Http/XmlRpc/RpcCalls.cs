@@ -36,7 +36,8 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
     /// Begins a call. When it is done at once the result is null, and either the value stands behind what
     /// <paramref name="writer"/> held or <paramref name="fault"/> says why not. Otherwise the task says the same later.
     /// </summary>
-    public Task<Fault?>? Call(string name, IReadOnlyList<XmlRpcValue> parameters, XmlRpcWriter writer, out Fault? fault)
+    public Task<Fault?>? Call(
+        string name, IReadOnlyList<XmlRpcValue> parameters, IRequester client, XmlRpcWriter writer, out Fault? fault)
     {
         XmlRpcMethod? method = Find(name);
         if (method is null)
@@ -54,10 +55,10 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
                 return null;
             }
 
-            return MulticallAsync(calls, writer);
+            return MulticallAsync(calls, client, writer);
         }
 
-        Task<Outcome>? outcome = Begin(method, parameters, writer, out fault);
+        Task<Outcome>? outcome = Begin(method, parameters, client, writer, out fault);
         return outcome is null ? null : WriteAsync(outcome, writer);
     }
 
@@ -74,7 +75,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
         return null;
     }
 
-    private async Task<Fault?> MulticallAsync(XmlRpcArray calls, XmlRpcWriter writer)
+    private async Task<Fault?> MulticallAsync(XmlRpcArray calls, IRequester client, XmlRpcWriter writer)
     {
         writer.BeginArray();
         foreach (XmlRpcValue item in calls.Items)
@@ -85,7 +86,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
             {
                 fault = before > MaxMulticallBytes
                     ? new Fault(FaultCode.Failed, "the answers so far are too long, call again for the rest")
-                    : await CallOneAsync(item, writer).ConfigureAwait(false);
+                    : await CallOneAsync(item, client, writer).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -106,7 +107,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
         return null;
     }
 
-    private async Task<Fault?> CallOneAsync(XmlRpcValue item, XmlRpcWriter writer)
+    private async Task<Fault?> CallOneAsync(XmlRpcValue item, IRequester client, XmlRpcWriter writer)
     {
         if (item is not XmlRpcStruct call)
         {
@@ -134,7 +135,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
             parameters = array.Items;
         }
 
-        Task<Fault?>? later = Call(name.Value, parameters, writer, out Fault? fault);
+        Task<Fault?>? later = Call(name.Value, parameters, client, writer, out Fault? fault);
         return later is null ? fault : await later.ConfigureAwait(false);
     }
 
@@ -168,7 +169,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
 
     /// <summary>Writes the answer of a query; hands a command to the core and returns its task.</summary>
     private Task<Outcome>? Begin(
-        XmlRpcMethod method, IReadOnlyList<XmlRpcValue> parameters, XmlRpcWriter writer, out Fault? fault)
+        XmlRpcMethod method, IReadOnlyList<XmlRpcValue> parameters, IRequester client, XmlRpcWriter writer, out Fault? fault)
     {
         fault = null;
         if (!method.Accepts(parameters.Count))
@@ -189,7 +190,7 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
             case XmlRpcVerb.SendRemoteCommEvent:
                 // Works during shutdown too.
                 return p.Text(0, out string type) && p.Text(1, out string data)
-                    ? control.ExecuteAsync(new SendRemoteCommEvent(type, data))
+                    ? Ask(new SendRemoteCommEvent(type, data))
                     : Wrong(out fault);
         }
 
@@ -289,50 +290,52 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
                 }
 
                 return p.Text(0, out name)
-                    ? control.ExecuteAsync(new SendProcessStdin(name, Encoding.UTF8.GetBytes(chars.Value)))
+                    ? Ask(new SendProcessStdin(name, Encoding.UTF8.GetBytes(chars.Value)))
                     : Wrong(out fault);
 
             case XmlRpcVerb.StartProcess:
-                return p.Text(0, out name) ? control.ExecuteAsync(new StartProcess(name, p.Wait(1))) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new StartProcess(name, p.Wait(1))) : Wrong(out fault);
             case XmlRpcVerb.StartProcessGroup:
-                return p.Text(0, out name) ? control.ExecuteAsync(new StartGroup(name, p.Wait(1))) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new StartGroup(name, p.Wait(1))) : Wrong(out fault);
             case XmlRpcVerb.StartAllProcesses:
-                return control.ExecuteAsync(new StartAll(p.Wait(0)));
+                return Ask(new StartAll(p.Wait(0)));
             case XmlRpcVerb.StopProcess:
-                return p.Text(0, out name) ? control.ExecuteAsync(new StopProcess(name, p.Wait(1))) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new StopProcess(name, p.Wait(1))) : Wrong(out fault);
             case XmlRpcVerb.StopProcessGroup:
-                return p.Text(0, out name) ? control.ExecuteAsync(new StopGroup(name, p.Wait(1))) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new StopGroup(name, p.Wait(1))) : Wrong(out fault);
             case XmlRpcVerb.StopAllProcesses:
-                return control.ExecuteAsync(new StopAll(p.Wait(0)));
+                return Ask(new StopAll(p.Wait(0)));
             case XmlRpcVerb.SignalProcess:
                 return p.Text(0, out name) && p.Signal(1, out signal)
-                    ? control.ExecuteAsync(new SignalProcess(name, signal))
+                    ? Ask(new SignalProcess(name, signal))
                     : Wrong(out fault);
             case XmlRpcVerb.SignalProcessGroup:
                 return p.Text(0, out name) && p.Signal(1, out signal)
-                    ? control.ExecuteAsync(new SignalGroup(name, signal))
+                    ? Ask(new SignalGroup(name, signal))
                     : Wrong(out fault);
             case XmlRpcVerb.SignalAllProcesses:
-                return p.Signal(0, out signal) ? control.ExecuteAsync(new SignalAll(signal)) : Wrong(out fault);
+                return p.Signal(0, out signal) ? Ask(new SignalAll(signal)) : Wrong(out fault);
             case XmlRpcVerb.ClearProcessLogs:
-                return p.Text(0, out name) ? control.ExecuteAsync(new ClearProcessLogs(name)) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new ClearProcessLogs(name)) : Wrong(out fault);
             case XmlRpcVerb.ClearAllProcessLogs:
-                return control.ExecuteAsync(new ClearAllProcessLogs());
+                return Ask(new ClearAllProcessLogs());
             case XmlRpcVerb.ClearLog:
-                return control.ClearMainLogAsync();
+                return control.ClearMainLogAsync(client.Requester);
             case XmlRpcVerb.AddProcessGroup:
-                return p.Text(0, out name) ? control.ExecuteAsync(new AddProcessGroup(name)) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new AddProcessGroup(name)) : Wrong(out fault);
             case XmlRpcVerb.RemoveProcessGroup:
-                return p.Text(0, out name) ? control.ExecuteAsync(new RemoveProcessGroup(name)) : Wrong(out fault);
+                return p.Text(0, out name) ? Ask(new RemoveProcessGroup(name)) : Wrong(out fault);
             case XmlRpcVerb.ReloadConfig:
-                return control.RereadAsync();
+                return control.RereadAsync(client.Requester);
             case XmlRpcVerb.Shutdown:
-                return control.ExecuteAsync(new Shutdown());
+                return Ask(new Shutdown());
             case XmlRpcVerb.Restart:
-                return control.ExecuteAsync(new Restart());
+                return Ask(new Restart());
             default:
                 throw new InvalidOperationException("no such verb: " + method.Verb);
         }
+
+        Task<Outcome> Ask(Command command) => control.ExecuteAsync(command, client.Requester);
     }
 
     private static Task<Outcome>? Wrong(out Fault? fault)

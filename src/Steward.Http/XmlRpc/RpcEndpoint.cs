@@ -138,7 +138,7 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
         try
         {
             writer.BeginResponse();
-            Task<Fault?>? deferred = _calls.Call(call.Method, call.Parameters, writer, out Fault? fault);
+            Task<Fault?>? deferred = _calls.Call(call.Method, call.Parameters, exchange, writer, out Fault? fault);
             if (deferred is not null)
             {
                 return AnswerLaterAsync(exchange, call, deferred, traced);
