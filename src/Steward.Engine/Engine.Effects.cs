@@ -70,7 +70,7 @@ public sealed partial class Engine
                 break;
 
             case ValidateReload:
-                ReadResult read = _read();
+                ReadResult read = _readForReload();
                 ValidatedReload = read.Configuration;
                 Apply(new ReloadValidated(read.Failure));
                 break;

@@ -37,6 +37,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     private readonly IActivityLog _log;
     private readonly IClock _clock;
     private readonly Func<ReadResult> _read;
+    private readonly Func<ReadResult> _readForReload;
 
     // Guards the supervisor's state between the engine's steps and queries of other threads.
     private readonly Lock _state = new();
@@ -64,12 +65,17 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <param name="log">The activity log.</param>
     /// <param name="clock">The clocks.</param>
     /// <param name="read">Reads the configuration file anew; may be called on any thread.</param>
-    public Engine(SupervisorSettings settings, IActivityLog log, IClock clock, Func<ReadResult> read)
+    /// <param name="readForReload">
+    /// Reads it and also makes sure that the daemon could start with it (its sockets can be opened); called on the engine's thread.
+    /// Null: reading is all there is to it.
+    /// </param>
+    public Engine(SupervisorSettings settings, IActivityLog log, IClock clock, Func<ReadResult> read, Func<ReadResult>? readForReload = null)
     {
         _supervisor = new Supervisor(settings);
         _log = log;
         _clock = clock;
         _read = read;
+        _readForReload = readForReload ?? read;
     }
 
     /// <summary>The configuration that a reload was validated with; it is the one to start anew with.</summary>
@@ -96,23 +102,36 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// Makes a configuration the present one and activates its groups. At start on the calling thread, before <see cref="Start"/>; at
     /// a reload through <see cref="InvokeAsync"/>.
     /// </summary>
-    /// <returns>Why a group cannot be activated; null when all are. The groups before it stay active.</returns>
-    public string? Load(Configuration configuration)
+    /// <returns>
+    /// Why groups could not be activated, one text each; empty when all are. The others are active: whether a daemon without
+    /// these groups is wanted is for the caller to say.
+    /// </returns>
+    public IReadOnlyList<string> Load(Configuration configuration)
     {
         Control = configuration;
         Apply(new ConfigurationRead(default, configuration));
+        var failures = new List<string>();
+        var names = new HashSet<string>(StringComparer.Ordinal);
         foreach (GroupConfig group in configuration.Groups)
         {
+            // Of two groups of one name the first counts; nothing is made for the other.
+            if (!names.Add(group.Name))
+            {
+                continue;
+            }
+
             GroupPrepared prepared = Host.PrepareGroup(default, group);
             if (prepared.Failure is { } failure)
             {
-                return failure;
+                failures.Add(failure);
             }
-
-            Apply(prepared);
+            else
+            {
+                Apply(prepared);
+            }
         }
 
-        return null;
+        return failures;
     }
 
     /// <summary>Drops all groups before a reload's <see cref="Load"/>. Through <see cref="InvokeAsync"/>.</summary>
