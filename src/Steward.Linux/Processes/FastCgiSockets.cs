@@ -1,9 +1,9 @@
-using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Linux.Host;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Processes;
@@ -14,8 +14,6 @@ namespace Steward.Linux.Processes;
 /// </summary>
 internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDisposable
 {
-    private const int MaxUnixPath = 107;
-
     // By value: a section whose settings changed is another socket.
     private readonly Dictionary<FastCgiSocketConfig, Shared> _open = [];
 
@@ -113,27 +111,22 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
 
         fd = Descriptors.AboveStandard(LibC.socket(LibC.AF_INET, LibC.SOCK_STREAM | LibC.SOCK_CLOEXEC, 0));
         int yes = 1;
-
-        // struct sockaddr_in: family, port and address in network order, padding.
-        byte* name = stackalloc byte[16];
-        Span<byte> span = new(name, 16);
-        span.Clear();
-        *(ushort*)name = LibC.AF_INET;
-        BinaryPrimitives.WriteUInt16BigEndian(span[2..], (ushort)config.Port);
-        _ = address.TryWriteBytes(span[4..], out _);
-        return fd < 0
-            || LibC.setsockopt(fd, LibC.SOL_SOCKET, LibC.SO_REUSEADDR, &yes, sizeof(int)) != 0
-            || LibC.bind(fd, name, 16) != 0
-            || LibC.listen(fd, config.Backlog ?? LibC.SOMAXCONN) != 0
-            ? ErrnoText.Python(LibC.LastError)
-            : null;
+        byte[] name = SocketName.Inet(address, config.Port);
+        fixed (byte* bytes = name)
+        {
+            return fd < 0
+                || LibC.setsockopt(fd, LibC.SOL_SOCKET, LibC.SO_REUSEADDR, &yes, sizeof(int)) != 0
+                || LibC.bind(fd, bytes, (uint)name.Length) != 0
+                || LibC.listen(fd, config.Backlog ?? LibC.SOMAXCONN) != 0
+                ? ErrnoText.Python(LibC.LastError)
+                : null;
+        }
     }
 
     private static string? Unix(FastCgiSocketConfig config, string path, out int fd)
     {
         fd = -1;
-        byte[] bytes = NativeText.Encode(path);
-        if (bytes.Length > MaxUnixPath)
+        if (SocketName.Unix(path) is not { } name)
         {
             return "AF_UNIX path too long";
         }
@@ -144,14 +137,12 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
             return ErrnoText.Python(LibC.LastError);
         }
 
-        // struct sockaddr_un: family, path, zero.
-        byte* name = stackalloc byte[2 + MaxUnixPath + 1];
-        *(ushort*)name = LibC.AF_UNIX;
-        bytes.CopyTo(new Span<byte>(name + 2, MaxUnixPath));
-        name[2 + bytes.Length] = 0;
-        if (LibC.bind(fd, name, (uint)(2 + bytes.Length + 1)) != 0)
+        fixed (byte* bytes = name)
         {
-            return ErrnoText.Python(LibC.LastError);
+            if (LibC.bind(fd, bytes, (uint)name.Length) != 0)
+            {
+                return ErrnoText.Python(LibC.LastError);
+            }
         }
 
         string? failure = null;
