@@ -130,6 +130,9 @@ internal static unsafe partial class LibC
         [FieldOffset(32)]
         internal ulong Inode;
 
+        [FieldOffset(40)]
+        internal ulong Size;
+
         [FieldOffset(136)]
         internal uint DeviceMajor;
 

@@ -35,6 +35,14 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
     private ProcessHostOptions _options;
 
+    /// <summary>Makes a host with its own output hub.</summary>
+    /// <param name="events">Takes what happens to children, on any thread.</param>
+    /// <param name="options">What it needs to know of the configuration.</param>
+    public ProcessHost(IProcessHostEvents events, ProcessHostOptions options)
+        : this(events, options, new Output.OutputHub(events, options))
+    {
+    }
+
     /// <summary>Takes over a hub (and disposes it); the rest as in the public constructor.</summary>
     internal ProcessHost(IProcessHostEvents events, ProcessHostOptions options, IOutputHub hub, IReadOnlyList<string>? execHelper = null)
     {

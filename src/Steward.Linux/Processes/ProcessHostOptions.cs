@@ -22,4 +22,10 @@ public sealed record ProcessHostOptions
     /// daemon's.
     /// </summary>
     public long? ChildNoFile { get; init; }
+
+    /// <summary>The socket of the system's log. Default <c>/dev/log</c>.</summary>
+    public string SyslogSocket { get; init; } = Output.SyslogSender.DefaultSocket;
+
+    /// <summary>What stands before lines in the system's log: the base name of the daemon's <c>argv[0]</c>. Default <c>supervisord</c>.</summary>
+    public string SyslogTag { get; init; } = Output.SyslogSender.DefaultTag;
 }

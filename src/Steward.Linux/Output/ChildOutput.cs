@@ -1,0 +1,36 @@
+using Steward.Core.Effects;
+using Steward.Core.Model;
+
+namespace Steward.Linux.Output;
+
+/// <summary>Everything the hub has of one child. Made on the engine's thread; from <see cref="OutputHub.Attach"/> on its streams belong to
+/// the hub's thread.</summary>
+internal sealed class ChildOutput(Spawn request, LogFile? stdoutLog, LogFile? stderrLog)
+{
+    /// <summary>The slot.</summary>
+    public ProcessId Process { get; } = request.Process;
+
+    /// <summary>Which start of it.</summary>
+    public Incarnation Incarnation { get; } = request.Incarnation;
+
+    /// <summary>Its name, for lines about it.</summary>
+    public string Name { get; } = request.Config.Name;
+
+    /// <summary>The open log of stdout; null for none.</summary>
+    public LogFile? StdoutLog { get; } = stdoutLog;
+
+    /// <summary>The open log of stderr; null for none.</summary>
+    public LogFile? StderrLog { get; } = stderrLog;
+
+    /// <summary>Its stdin; null when that is no pipe, or before it is attached.</summary>
+    public StdinQueue? Stdin { get; set; }
+
+    /// <summary>Its stdout; null before it is attached.</summary>
+    public OutputStream? Stdout { get; set; }
+
+    /// <summary>Its stderr; null when there is none.</summary>
+    public OutputStream? Stderr { get; set; }
+
+    /// <summary>The child is dead; engine's thread.</summary>
+    public bool IsFinishing { get; set; }
+}
