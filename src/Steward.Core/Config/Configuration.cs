@@ -12,6 +12,11 @@ public sealed record Configuration
     /// <summary>The path of the main file as given or found; shown in messages.</summary>
     public required string File { get; init; }
 
+    /// <summary>
+    /// The absolute path of the main file: what a reload reads, because the working directory may have changed since.
+    /// </summary>
+    public required string FullPath { get; init; }
+
     /// <summary>The absolute directory of the main file: <c>%(here)s</c>.</summary>
     public required string Here { get; init; }
 
@@ -329,7 +334,7 @@ public sealed record ProcessConfig
     /// <summary><c>directory</c>; null: the daemon's.</summary>
     public string? Directory { get; init; }
 
-    /// <summary>The effective <c>environment</c>: the global one overlaid by the program's, in order of first mention.</summary>
+    /// <summary>The effective <c>environment</c>: the global one overlaid by the program's, sorted by name (order has no meaning).</summary>
     public EquatableList<KeyValuePair<string, string>> Environment { get; init; } = [];
 
     /// <summary>The options of stdout.</summary>
