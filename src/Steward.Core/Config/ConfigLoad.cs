@@ -20,6 +20,8 @@ internal sealed partial class ConfigLoad
     /// <summary>Characters that expansions may produce in all: far beyond any configuration, and what a machine can hold.</summary>
     private const int MaxExpandedChars = 64 << 20;
 
+    private static readonly string[] Secrets = ["password"];
+
     private readonly string _file;
     private readonly string _here;
     private readonly IConfigEnvironment _environment;
@@ -88,7 +90,7 @@ internal sealed partial class ConfigLoad
     private void Error(IniSection section, IniOption option, string text, string? remedy)
     {
         // What Supervisor says may hold the value; what is told beside it, and may end in the log of a build, must not.
-        string shown = option.Key == "password" ? text.Replace(PythonText.Repr(option.Value), "'***'", StringComparison.Ordinal) : text;
+        string shown = IsSecret(option) ? text.Replace(PythonText.Repr(option.Value), "'***'", StringComparison.Ordinal) : text;
         Note(new ConfigFault(FaultSeverity.Error, option.File, option.Line, section.Name, option.Key, Shown(option), shown, remedy), text);
     }
 
@@ -117,7 +119,11 @@ internal sealed partial class ConfigLoad
         }
     }
 
-    private static string Shown(IniOption option) => option.Key == "password" ? "***" : option.Value;
+    private static string Shown(IniOption option) => IsSecret(option) ? "***" : option.Value;
+
+    // A mistyped key holds the same secret.
+    private static bool IsSecret(IniOption option) =>
+        option.Key == "password" || Spelling.Nearest(option.Key, Secrets) is not null;
 
     // A line for the activity log, as Supervisor has it or as a quirk that is fixed needs it.
     private void Log(string text) => _warnings.Add(new LoadMessage(LogLevel.Warn, text));
@@ -136,7 +142,7 @@ internal sealed partial class ConfigLoad
     {
         if (!_environment.Exists(_file))
         {
-            Error(null, 0, null, null, null, "could not find config file " + _file, "name an existing file with -c");
+            Error(null, 0, null, null, null, "could not find config file " + _file, "name an existing file");
             return false;
         }
 
