@@ -10,7 +10,7 @@ namespace Steward.Cli;
 internal sealed record CtlOptions
 {
     // Short letter or none, long name, whether an argument follows, and a name under which the option is one and the same.
-    private static readonly (char Short, string Long, bool Argument)[] Table =
+    private static readonly OptionTable Table = new(
     [
         ('c', "configuration", true),
         ('h', "help", false),
@@ -22,7 +22,7 @@ internal sealed record CtlOptions
         ('r', "history_file", true),
         // The help text has always called it so.
         ('\0', "history-file", true),
-    ];
+    ]);
 
     public string? ConfigFile { get; private init; }
 
@@ -45,29 +45,10 @@ internal sealed record CtlOptions
     /// <exception cref="UsageException">It cannot be read.</exception>
     public static CtlOptions Parse(IReadOnlyList<string> arguments)
     {
-        var given = new List<(string As, string Name, string Value)>();
-        int at = 0;
-        while (at < arguments.Count && arguments[at] is ['-', _, ..] word)
-        {
-            at++;
-            if (word == "--")
-            {
-                break;
-            }
-
-            if (word.StartsWith("--", StringComparison.Ordinal))
-            {
-                Long(word[2..], arguments, ref at, given);
-            }
-            else
-            {
-                Short(word[1..], arguments, ref at, given);
-            }
-        }
-
+        IReadOnlyList<GivenOption> given = Table.Parse(arguments, out int at);
         var options = new CtlOptions { Words = [.. arguments.Skip(at)] };
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach ((string As, string Name, string Value) option in given)
+        foreach (GivenOption option in given)
         {
             if (option.Name is "help" or "")
             {
@@ -96,69 +77,6 @@ internal sealed record CtlOptions
         }
 
         return options;
-    }
-
-    // --name, --name=value, --name value; any unmistakable beginning of the name does.
-    private static void Long(string text, IReadOnlyList<string> arguments, ref int at, List<(string As, string Name, string Value)> given)
-    {
-        int equals = text.IndexOf('=', StringComparison.Ordinal);
-        string typed = equals < 0 ? text : text[..equals];
-        (char Short, string Long, bool Argument)[] fits =
-            [.. Table.Where(option => option.Long.Length > 0 && option.Long.StartsWith(typed, StringComparison.Ordinal))];
-        if (fits.Length == 0)
-        {
-            throw new UsageException($"option --{typed} not recognized");
-        }
-
-        // The two spellings of the history file are one option.
-        if (fits.Length > 1 && !fits.Any(option => option.Long == typed) && fits.Select(option => option.Long.Replace('-', '_')).Distinct().Count() > 1)
-        {
-            throw new UsageException($"option --{typed} not a unique prefix");
-        }
-
-        (_, string name, bool argument) = fits.FirstOrDefault(option => option.Long == typed, fits[0]);
-        if (!argument && equals >= 0)
-        {
-            throw new UsageException($"option --{name} must not have an argument");
-        }
-
-        string value = equals >= 0 ? text[(equals + 1)..] : "";
-        if (argument && equals < 0)
-        {
-            value = at < arguments.Count ? arguments[at++] : throw new UsageException($"option --{name} requires argument");
-        }
-
-        given.Add(("--" + name, name, value));
-    }
-
-    // -x, -xy, -xVALUE, -x VALUE.
-    private static void Short(string letters, IReadOnlyList<string> arguments, ref int at, List<(string As, string Name, string Value)> given)
-    {
-        for (int i = 0; i < letters.Length; i++)
-        {
-            char letter = letters[i];
-            (char Short, string Long, bool Argument)? found = null;
-            foreach ((char Short, string Long, bool Argument) option in Table)
-            {
-                found = option.Short == letter && letter != '\0' ? option : found;
-            }
-
-            (_, string name, bool argument) = found ?? throw new UsageException($"option -{letter} not recognized");
-            if (!argument)
-            {
-                given.Add(("-" + letter, name, ""));
-                continue;
-            }
-
-            string value = letters[(i + 1)..];
-            if (value.Length == 0)
-            {
-                value = at < arguments.Count ? arguments[at++] : throw new UsageException($"option -{letter} requires argument");
-            }
-
-            given.Add(("-" + letter, name, value));
-            return;
-        }
     }
 
     // A scheme, and a host or a path behind it.

@@ -27,7 +27,4 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int listen(int fd, int backlog);
-
-    [LibraryImport("libc", SetLastError = true)]
-    internal static partial int connect(int fd, byte* address, uint length);
 }

@@ -1,0 +1,338 @@
+using Steward.Cli;
+using Steward.Core.Config;
+using Steward.Core.Model;
+using Steward.Core.Supervision;
+using Steward.Engine;
+using Steward.Http;
+using Steward.Linux.Host;
+using Steward.Linux.Output;
+using Steward.Linux.Processes;
+
+namespace Steward;
+
+/// <summary>
+/// The daemon from its command line to its exit status: puts engine, kernel side, log and control sockets together, starts them in the
+/// order of Supervisor, and for a reload takes them apart and puts them together again in the same process.
+/// </summary>
+/// <remarks>
+/// <para>The order of a start: configuration; limits and user; control sockets, so that a second daemon by mistake fails before it
+/// touches anything of the first; activity log; old AUTO logs; groups; into the background; pid file; programs; and only then the
+/// HTTP server, whose clients wait in the socket's queue meanwhile.</para>
+/// <para>A fault in that sequence is a <see cref="StartException"/>: two lines on stderr, exit status 2, and nothing left behind.</para>
+/// </remarks>
+internal sealed class Daemon
+{
+    private const int DefectStatus = 1;
+
+    private static readonly Action<string> Say = static text => StandardStreams.Write(StandardStreams.Error, text + "\n");
+
+    private readonly string _file;
+    private readonly ConfigOverrides _overrides;
+    private readonly Detachment? _detachment;
+    private Configuration _configuration;
+    private ControlSockets? _sockets;
+    private ControlSockets? _nextSockets;
+    private PidFile? _pidFile;
+
+    private Daemon(string file, ConfigOverrides overrides, Configuration configuration, Detachment? detachment)
+    {
+        _file = file;
+        _overrides = overrides;
+        _configuration = configuration;
+        _detachment = detachment;
+    }
+
+    private SupervisordConfig Settings => _configuration.Supervisord;
+
+    private bool IsForeground => Settings.NoDaemon && _detachment is null;
+
+    /// <summary>Runs the daemon to its end.</summary>
+    /// <param name="args">The options.</param>
+    /// <param name="programName">What the program is called in messages.</param>
+    /// <returns>The exit status.</returns>
+    public static int Run(string[] args, string programName)
+    {
+        try
+        {
+            DaemonSignals.Prepare();
+            Detachment? detachment = Detachment.Continue();
+            var environment = new ConfigEnvironment();
+            DaemonOptions options = DaemonOptions.Parse(args, environment, out string? error) ?? throw new StartException(error!);
+            if (options.Help)
+            {
+                StandardStreams.Write(StandardStreams.Output, DaemonOptions.Usage(programName));
+                return 0;
+            }
+
+            if (options.Version)
+            {
+                StandardStreams.Write(StandardStreams.Output, Program.SupervisorVersion + "\n");
+                return 0;
+            }
+
+            string file = options.ConfigFile ?? Search(environment, quiet: detachment is not null);
+            ConfigReading reading = ConfigReader.Read(file, environment, options.Overrides);
+            Configuration configuration = reading.Configuration ?? throw new StartException(reading.FirstError!);
+            if (!configuration.Supervisord.NoDaemon && detachment is null)
+            {
+                return Detachment.Run(ProcessArguments.Words);
+            }
+
+            // Absolute from here on: the daemon may change its directory, and a reload must find the same file.
+            file = PosixPath.Absolute(file, environment.CurrentDirectory);
+            return new Daemon(file, options.Overrides, configuration, detachment).Run();
+        }
+        catch (StartException e)
+        {
+            StandardStreams.Write(StandardStreams.Error, $"Error: {e.Message}\nFor help, use {programName} -h\n");
+            return StartException.ExitStatus;
+        }
+    }
+
+    private static string Search(ConfigEnvironment environment, bool quiet)
+    {
+        if (environment.UserId == 0 && !quiet)
+        {
+            Say("Supervisord is running as root and it is searching for its configuration file in default locations (including its current "
+                + "working directory); you probably want to specify a \"-c\" argument specifying an absolute path to a configuration file "
+                + "for improved security.");
+        }
+
+        return ConfigReader.TryFindFile(ProcessArguments.ProgramName, environment, out string? file, out string? error)
+            ? file
+            : throw new StartException(error);
+    }
+
+    private int Run()
+    {
+        try
+        {
+            return RunToTheEnd();
+        }
+        finally
+        {
+            _nextSockets?.Dispose();
+            _sockets?.Dispose();
+            _pidFile?.Dispose();
+        }
+    }
+
+    private int RunToTheEnd()
+    {
+        if (_detachment is not null)
+        {
+            // Before the first file: the activity log is to have it as well.
+            DaemonDirectory.SetUmask(Settings.Umask);
+        }
+
+        RaisedLimits limits = ResourceLimits.Raise(Settings);
+        LoadMessage? user = DaemonUser.Become(Settings.User);
+        _sockets = ControlSockets.Create(_configuration.Servers, Say);
+        using var log = new ReplaceableLog(LogOptions());
+        WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages]);
+
+        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload);
+        using var host = new ProcessHost(engine, HostOptions(limits));
+        engine.Attach(host);
+        if (!Settings.NoCleanup)
+        {
+            host.CleanUpAutoLogs();
+        }
+
+        if (engine.Load(_configuration) is [string failure, ..])
+        {
+            throw new StartException(failure);
+        }
+
+        AnnounceServers(engine);
+        using DaemonSignals signals = DaemonSignals.Listen(engine.Signal);
+        if (_detachment is not null)
+        {
+            GoIntoTheBackground(engine);
+        }
+
+        WritePidFile(engine);
+        engine.BeginRunning();
+        engine.Start();
+        HttpServers? http = null;
+        try
+        {
+            while (true)
+            {
+                http = StartHttp(engine);
+                bool reload = engine.Stopped.GetAwaiter().GetResult();
+                http.StopAsync().GetAwaiter().GetResult();
+                if (!reload)
+                {
+                    return 0;
+                }
+
+                StartAgain(engine, host, log, limits);
+            }
+        }
+        catch (Exception defect) when (defect is not StartException)
+        {
+            // The engine's thread died of a defect of ours: its children live on, and whoever restarts the daemon has to know.
+            engine.Log(LogLevel.Critical, $"the daemon ends because of a defect of its own: {defect}");
+            log.Flush();
+            Say($"Error: the daemon ends because of a defect of its own: {defect}");
+            return DefectStatus;
+        }
+        finally
+        {
+            http?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
+    }
+
+    /// <summary>Everything is stopped, and the configuration to go on with was validated before that.</summary>
+    private void StartAgain(Engine.Engine engine, ProcessHost host, ReplaceableLog log, RaisedLimits limits)
+    {
+        _configuration = engine.ValidatedReload
+            ?? throw new InvalidOperationException("A reload came to its end without a configuration.");
+        ControlSockets next = _nextSockets
+            ?? throw new InvalidOperationException("A reload came to its end without sockets.");
+        _nextSockets = null;
+        next.TakeOver(_sockets!);
+        _sockets = next;
+        _pidFile?.Dispose();
+        _pidFile = null;
+
+        LoadMessage? user = DaemonUser.Become(Settings.User);
+        if (log.Replace(LogOptions()) is { } refusal)
+        {
+            engine.Log(LogLevel.Critical, $"the former activity log stays in use: {refusal}");
+        }
+
+        WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);
+        engine.InvokeAsync(() =>
+        {
+            engine.StartOver(EngineSettings());
+            host.Reconfigure(HostOptions(limits));
+            if (!Settings.NoCleanup)
+            {
+                host.CleanUpAutoLogs();
+            }
+
+            // The programs are down already: those that can be brought up again are.
+            foreach (string failure in engine.Load(_configuration))
+            {
+                engine.Log(LogLevel.Critical, failure);
+            }
+
+            AnnounceServers(engine);
+            WritePidFile(engine);
+            engine.BeginRunning();
+        }).GetAwaiter().GetResult();
+    }
+
+    private ReadResult Read()
+    {
+        ConfigReading reading = ConfigReader.Read(_file, new ConfigEnvironment(), _overrides);
+        return new ReadResult(reading.Configuration, reading.FirstError);
+    }
+
+    /// <summary>On the engine's thread. Whatever would end the daemon after everything was stopped is to be found before.</summary>
+    private ReadResult ReadForReload()
+    {
+        ReadResult read = Read();
+        if (read.Configuration is not { } configuration)
+        {
+            return read;
+        }
+
+        if (DaemonUser.Refusal(configuration.Supervisord.User) is { } refusal)
+        {
+            return new ReadResult(null, refusal);
+        }
+
+        _nextSockets?.Dispose();
+        _nextSockets = null;
+        try
+        {
+            _nextSockets = ControlSockets.Create(configuration.Servers, static _ => { }, _sockets);
+            return read;
+        }
+        catch (StartException e)
+        {
+            return new ReadResult(null, e.Message);
+        }
+    }
+
+    private ActivityLogOptions LogOptions() => new()
+    {
+        Path = Settings.LogFile,
+        MaxBytes = Settings.LogFileMaxBytes,
+        Backups = Settings.LogFileBackups,
+        Level = Settings.LogLevel,
+        EchoToStdout = IsForeground && !Settings.Silent,
+        Syslog = Settings.LogFile is null,
+    };
+
+    private SupervisorSettings EngineSettings() => new(Settings.Identifier, Settings.LogLevel);
+
+    private ProcessHostOptions HostOptions(RaisedLimits limits) => new()
+    {
+        ServerUrl = _configuration.ServerUrl,
+        ChildLogDir = Settings.ChildLogDir,
+        Identifier = Settings.Identifier,
+        StripAnsi = Settings.StripAnsi,
+        ChildNoFile = limits.ChildNoFile,
+    };
+
+    private HttpServers StartHttp(Engine.Engine engine) => HttpServers.StartAsync(
+        [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
+        engine,
+        Program.SupervisorVersion).GetAwaiter().GetResult();
+
+    private static void WriteMessages(ReplaceableLog log, IEnumerable<LoadMessage> messages)
+    {
+        // Criticals first, then warnings, then infos; each kind in the order in which it came up.
+        foreach (LoadMessage message in messages.OrderByDescending(static message => message.Level))
+        {
+            log.Write(message.Level, message.Text, SystemClock.Instance.Now.Wall);
+        }
+    }
+
+    private void AnnounceServers(Engine.Engine engine)
+    {
+        foreach (ServerConfig server in _configuration.Servers)
+        {
+            foreach (RpcInterfaceConfig rpc in _configuration.RpcInterfaces)
+            {
+                engine.Log(LogLevel.Info, $"RPC interface '{rpc.Name}' initialized");
+            }
+
+            if (string.IsNullOrEmpty(server.Username))
+            {
+                engine.Log(LogLevel.Critical, $"Server '{server.Section}' running without any HTTP authentication checking");
+            }
+        }
+    }
+
+    private void GoIntoTheBackground(Engine.Engine engine)
+    {
+        engine.Log(LogLevel.Info, "daemonizing the supervisord process");
+        if (Settings.Directory is { } directory)
+        {
+            string shown = Core.Config.PythonText.Repr(directory);
+            if (DaemonDirectory.Change(directory) is { } failure)
+            {
+                engine.Log(LogLevel.Critical, $"can't chdir into {shown}: {failure}");
+            }
+            else
+            {
+                engine.Log(LogLevel.Info, $"set current directory: {shown}");
+            }
+        }
+
+        _detachment!.Complete();
+    }
+
+    private void WritePidFile(Engine.Engine engine)
+    {
+        _pidFile = PidFile.Write(Settings.PidFile);
+        engine.Log(
+            _pidFile is null ? LogLevel.Critical : LogLevel.Info,
+            _pidFile is null ? $"could not write pidfile {Settings.PidFile}" : $"supervisord started with pid {engine.Pid}");
+    }
+}

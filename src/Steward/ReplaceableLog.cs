@@ -1,0 +1,48 @@
+using Steward.Core.Model;
+using Steward.Core.Ports;
+using Steward.Linux.Host;
+using Steward.Linux.Output;
+
+namespace Steward;
+
+/// <summary>The activity log in use: a reload may bring another one. Any thread.</summary>
+internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog, IDisposable
+{
+    private volatile ActivityLog _log = new(options);
+
+    public string? Path => _log.Path;
+
+    public bool IsEnabled(LogLevel level) => _log.IsEnabled(level);
+
+    public void Write(LogLevel level, string text, long wall) => _log.Write(level, text, wall);
+
+    public void Flush() => _log.Flush();
+
+    public void Reopen() => _log.Reopen();
+
+    public bool Clear() => _log.Clear();
+
+    /// <summary>
+    /// Goes on with another log; the lines of the present one are written out first. Nobody else may be writing: a line that comes in
+    /// between would be dropped.
+    /// </summary>
+    /// <returns>Null, or why the other one cannot be opened: then the present one stays.</returns>
+    public string? Replace(ActivityLogOptions options)
+    {
+        ActivityLog former = _log;
+        former.Flush();
+        try
+        {
+            _log = new ActivityLog(options);
+        }
+        catch (StartException e)
+        {
+            return e.Message;
+        }
+
+        former.Dispose();
+        return null;
+    }
+
+    public void Dispose() => _log.Dispose();
+}
