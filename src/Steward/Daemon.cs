@@ -56,6 +56,11 @@ internal sealed class Daemon
         {
             DaemonSignals.Prepare();
             Detachment? detachment = Detachment.Continue();
+            if (detachment is not null)
+            {
+                ProcessArguments.ShowName();
+            }
+
             var environment = new ConfigEnvironment();
             DaemonOptions options = DaemonOptions.Parse(args, environment, out string? error) ?? throw new StartException(error!);
             if (options.Help)

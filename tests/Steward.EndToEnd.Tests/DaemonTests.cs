@@ -148,6 +148,7 @@ public sealed class DaemonTests
         var pid = int.Parse(await File.ReadAllTextAsync(daemon.PidFile), CultureInfo.InvariantCulture);
         Assert.Equal(pid, await daemon.Rpc.CallAsync("supervisor.getPID"));
         Assert.Equal(pid, ProcessTable.Session(pid));
+        Assert.Equal("supervisord", (await File.ReadAllTextAsync($"/proc/{pid}/comm")).Trim());
         Assert.Equal("/dev/null", File.ResolveLinkTarget($"/proc/{pid}/fd/0", false)!.FullName);
         var sleeper = await daemon.ReachesAsync("sleeper", "RUNNING");
         Assert.Equal(pid, ProcessTable.Parent(sleeper.Pid));

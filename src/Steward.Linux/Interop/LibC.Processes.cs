@@ -27,6 +27,7 @@ internal static unsafe partial class LibC
 
     internal const int PR_GET_DUMPABLE = 3;
     internal const int PR_SET_DUMPABLE = 4;
+    internal const int PR_SET_NAME = 15;
     internal const int PR_SET_CHILD_SUBREAPER = 36;
 
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
