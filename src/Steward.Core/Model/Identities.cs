@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Steward.Core.Model;
 
 /// <summary>
@@ -14,6 +16,11 @@ public readonly record struct Incarnation(int Value)
 {
     /// <summary>The incarnation that follows this one.</summary>
     public Incarnation Next => new(Value + 1);
+
+    // The generated text would tell of Next, and of the Next of that, and so on without an end.
+
+    /// <inheritdoc/>
+    public override string ToString() => Value.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>Names one waiting request; given out by the engine, echoed in the reply. Zero means "nobody waits".</summary>
