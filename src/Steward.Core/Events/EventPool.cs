@@ -27,7 +27,7 @@ internal sealed record PooledEvent(long Serial, long PoolSerial, EventType Type,
 }
 
 /// <summary>The buffer of an event listener pool: at most <c>buffer_size</c> events, the oldest go first.</summary>
-internal sealed class EventPool(ProcessGroup group) : Timed
+internal sealed partial class EventPool(ProcessGroup group) : Timed
 {
     /// <summary>Rejections of one event in a row before its delivery is delayed.</summary>
     private const int FreeRejections = 10;
@@ -38,6 +38,9 @@ internal sealed class EventPool(ProcessGroup group) : Timed
     private int _rejections;
 
     public ProcessGroup Group { get; } = group;
+
+    // Behind all processes; a pool without listeners never has a deadline.
+    public override long Rank => (1L << 32) + (Group.Slots.Count == 0 ? 0 : Group.Slots[0].Id.Value);
 
     public string Name => Group.Name;
 

@@ -134,6 +134,9 @@ public static class EventTypes
         _ => EventType.ProcessStateUnknown,
     };
 
+    /// <summary>Finds a concrete type by its name; null when there is none.</summary>
+    internal static EventType? Find(string name) => Array.IndexOf(Names, name) is >= 0 and var index ? (EventType)index : null;
+
     /// <summary>Returns the bit of a type.</summary>
     internal static uint Bit(this EventType type) => 1u << (int)type;
 

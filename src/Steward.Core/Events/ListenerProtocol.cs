@@ -38,7 +38,7 @@ internal enum ListenerSignal
 /// Reads the stdout of one run of a listener. The caller sets the states; this only knows what may come in which. Keeps at most one
 /// line: of a result nothing but its beginning matters.
 /// </summary>
-internal sealed class ListenerProtocol
+internal sealed partial class ListenerProtocol
 {
     /// <summary>A result line is <c>RESULT n</c>; one longer than this is not one.</summary>
     private const int MaxLine = 128;

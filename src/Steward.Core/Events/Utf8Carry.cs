@@ -8,7 +8,7 @@ namespace Steward.Core.Events;
 /// Makes text of a stream of bytes that comes in pieces: a character cut in two by the end of a piece waits for its rest.
 /// A piece that is not UTF-8 becomes <c>Undecodable: b'...'</c> as a whole.
 /// </summary>
-internal sealed class Utf8Carry
+internal sealed partial class Utf8Carry
 {
     private const int LongestCharacter = 4;
 

@@ -18,6 +18,8 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
 {
     public ProcessId Id { get; } = id;
 
+    public override long Rank => Id.Value;
+
     public ProcessGroup Group { get; } = group;
 
     public ProcessConfig Config { get; } = config;

@@ -347,5 +347,8 @@ public sealed partial class Supervisor
         _ => "UNKNOWN",
     };
 
-    private sealed class TickTimer : Timed;
+    private sealed class TickTimer : Timed
+    {
+        public override long Rank => -1;
+    }
 }

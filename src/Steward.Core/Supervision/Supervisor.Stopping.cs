@@ -159,6 +159,7 @@ public sealed partial class Supervisor
         _stopping = null;
         _told = null;
         _stoppedFor = null;
+        _stoppingTimer.SetDue(long.MaxValue, _deadlines);
         _mayHaveStopped = State == DaemonState.Shutdown;
         if (State == DaemonState.Shutdown)
         {
@@ -167,5 +168,8 @@ public sealed partial class Supervisor
         }
     }
 
-    private sealed class StoppingTimer : Timed;
+    private sealed class StoppingTimer : Timed
+    {
+        public override long Rank => -2;
+    }
 }

@@ -6,6 +6,9 @@ internal abstract class Timed
     /// <summary>Monotonic nanoseconds; <see cref="long.MaxValue"/> for none.</summary>
     public long Due { get; private set; } = long.MaxValue;
 
+    /// <summary>Decides between equal deadlines, so that their order follows from the state and not from how it came about.</summary>
+    public abstract long Rank { get; }
+
     /// <summary>Changes the deadline.</summary>
     public void SetDue(long due, DeadlineQueue queue)
     {
@@ -23,8 +26,8 @@ internal sealed class DeadlineQueue
     // Below this many entries the stale ones are not worth a sweep.
     private const int SweepThreshold = 256;
 
-    private readonly PriorityQueue<Timed, long> _queue = new();
-    private readonly List<(Timed, long)> _kept = [];
+    private readonly PriorityQueue<Timed, (long Due, long Rank)> _queue = new();
+    private readonly List<(Timed, (long Due, long Rank))> _kept = [];
     private readonly HashSet<Timed> _seen = [];
     private int _sweepAt = SweepThreshold;
 
@@ -33,11 +36,11 @@ internal sealed class DeadlineQueue
     {
         get
         {
-            while (_queue.TryPeek(out Timed? timed, out long due))
+            while (_queue.TryPeek(out Timed? timed, out (long Due, long Rank) place))
             {
-                if (timed.Due == due)
+                if (timed.Due == place.Due)
                 {
-                    return due;
+                    return place.Due;
                 }
 
                 _queue.Dequeue();
@@ -68,7 +71,7 @@ internal sealed class DeadlineQueue
             return;
         }
 
-        _queue.Enqueue(timed, timed.Due);
+        _queue.Enqueue(timed, (timed.Due, timed.Rank));
 
         // A program that crashes all day long leaves a stale entry of its startsecs each time: the queue stays within twice
         // what is in force.
@@ -83,11 +86,11 @@ internal sealed class DeadlineQueue
 
     private void Sweep()
     {
-        foreach ((Timed timed, long due) in _queue.UnorderedItems)
+        foreach ((Timed timed, (long Due, long Rank) place) in _queue.UnorderedItems)
         {
-            if (timed.Due == due && _seen.Add(timed))
+            if (timed.Due == place.Due && _seen.Add(timed))
             {
-                _kept.Add((timed, due));
+                _kept.Add((timed, place));
             }
         }
 

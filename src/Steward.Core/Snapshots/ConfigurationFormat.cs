@@ -1,0 +1,414 @@
+using Steward.Core.Config;
+using Steward.Core.Model;
+
+namespace Steward.Core.Snapshots;
+
+/// <summary>
+/// A configuration as it is written down: resolved, so that what runs is taken up as it was started, whatever the file says now.
+/// </summary>
+public static class ConfigurationFormat
+{
+    /// <summary>Writes a configuration as a field.</summary>
+    public static void Write(SnapshotWriter writer, int field, Configuration configuration)
+    {
+        writer.Begin(field);
+        writer.Text(1, configuration.File);
+        writer.Text(2, configuration.Here);
+        Write(writer, 3, configuration.Supervisord);
+        foreach (ServerConfig server in configuration.Servers)
+        {
+            Write(writer, 4, server);
+        }
+
+        foreach (RpcInterfaceConfig rpc in configuration.RpcInterfaces)
+        {
+            writer.Begin(5);
+            writer.Text(1, rpc.Name);
+            writer.Text(2, rpc.Factory);
+            writer.End();
+        }
+
+        foreach (GroupConfig group in configuration.Groups)
+        {
+            Write(writer, 6, group);
+        }
+
+        writer.Text(7, configuration.ServerUrl);
+        foreach (LoadMessage message in configuration.Messages)
+        {
+            writer.Begin(8);
+            writer.Integer(1, (int)message.Level);
+            writer.Text(2, message.Text);
+            writer.End();
+        }
+
+        writer.Text(9, configuration.FullPath);
+        writer.End();
+    }
+
+    /// <summary>Reads a configuration.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    public static Configuration Read(SnapshotReader reader)
+    {
+        string file = reader.Text(1, "file");
+        string here = reader.Text(2, "here");
+        SupervisordConfig supervisord = ReadSupervisord(reader.Record(3, "supervisord"));
+        var servers = new List<ServerConfig>();
+        while (reader.Next(4, "servers", out SnapshotReader server))
+        {
+            servers.Add(ReadServer(server));
+        }
+
+        var rpcInterfaces = new List<RpcInterfaceConfig>();
+        while (reader.Next(5, "rpcInterfaces", out SnapshotReader rpc))
+        {
+            rpcInterfaces.Add(new RpcInterfaceConfig(rpc.Text(1, "name"), rpc.Text(2, "factory")));
+            rpc.End();
+        }
+
+        var groups = new List<GroupConfig>();
+        while (reader.Next(6, "groups", out SnapshotReader group))
+        {
+            groups.Add(ReadGroup(group));
+        }
+
+        string? serverUrl = reader.OptionalText(7, "serverUrl");
+        var messages = new List<LoadMessage>();
+        while (reader.Next(8, "messages", out SnapshotReader message))
+        {
+            messages.Add(new LoadMessage(message.Choice<LogLevel>(1, "level"), message.Text(2, "text")));
+            message.End();
+        }
+
+        string fullPath = reader.Text(9, "fullPath");
+        reader.End();
+        return new Configuration
+        {
+            File = file,
+            FullPath = fullPath,
+            Here = here,
+            Supervisord = supervisord,
+            Servers = servers,
+            RpcInterfaces = rpcInterfaces,
+            Groups = groups,
+            ServerUrl = serverUrl,
+            Messages = messages,
+        };
+    }
+
+    internal static void Write(SnapshotWriter writer, int field, GroupConfig group)
+    {
+        writer.Begin(field);
+        writer.Integer(1, (int)group.Kind);
+        writer.Text(2, group.Name);
+        writer.Integer(3, group.Priority);
+        foreach (ProcessConfig process in group.Processes)
+        {
+            Write(writer, 4, process);
+        }
+
+        if (group.Pool is { } pool)
+        {
+            writer.Begin(5);
+            foreach (string name in pool.Events)
+            {
+                writer.Text(1, name);
+            }
+
+            writer.Integer(2, pool.BufferSize);
+            writer.Text(3, pool.ResultHandler);
+            writer.End();
+        }
+
+        writer.End();
+    }
+
+    internal static GroupConfig ReadGroup(SnapshotReader reader)
+    {
+        GroupKind kind = reader.Choice<GroupKind>(1, "kind");
+        string name = reader.Text(2, "name");
+        int priority = reader.Int32(3, "priority");
+        var processes = new List<ProcessConfig>();
+        while (reader.Next(4, "processes", out SnapshotReader process))
+        {
+            processes.Add(ReadProcess(process));
+        }
+
+        EventPoolConfig? pool = null;
+        if (reader.TryRecord(5, "pool", out SnapshotReader inner))
+        {
+            pool = new EventPoolConfig(EquatableList.From(inner.Texts(1, "events")), inner.Int32(2, "bufferSize"), inner.Text(3, "resultHandler"));
+            inner.End();
+        }
+
+        reader.End();
+        return new GroupConfig { Kind = kind, Name = name, Priority = priority, Processes = EquatableList.From(processes), Pool = pool };
+    }
+
+    private static void Write(SnapshotWriter writer, int field, SupervisordConfig config)
+    {
+        writer.Begin(field);
+        writer.Integer(1, config.MinFds);
+        writer.Integer(2, config.MinProcs);
+        writer.Text(3, config.Directory);
+        Write(writer, 4, config.User);
+        writer.Integer(5, config.Umask);
+        writer.Text(6, config.LogFile);
+        writer.Integer(7, config.LogFileMaxBytes);
+        writer.Integer(8, config.LogFileBackups);
+        writer.Integer(9, (int)config.LogLevel);
+        writer.Text(10, config.PidFile);
+        writer.Text(11, config.Identifier);
+        writer.Flag(12, config.NoDaemon);
+        writer.Flag(13, config.Silent);
+        writer.Text(14, config.ChildLogDir);
+        writer.Flag(15, config.NoCleanup);
+        writer.Flag(16, config.StripAnsi);
+        writer.End();
+    }
+
+    private static SupervisordConfig ReadSupervisord(SnapshotReader reader)
+    {
+        var config = new SupervisordConfig
+        {
+            MinFds = reader.Int32(1, "minFds"),
+            MinProcs = reader.Int32(2, "minProcs"),
+            Directory = reader.OptionalText(3, "directory"),
+            User = ReadUser(ref reader, 4),
+            Umask = reader.Int32(5, "umask"),
+            LogFile = reader.OptionalText(6, "logFile"),
+            LogFileMaxBytes = reader.Integer(7, "logFileMaxBytes"),
+            LogFileBackups = reader.Int32(8, "logFileBackups"),
+            LogLevel = reader.Choice<LogLevel>(9, "logLevel"),
+            PidFile = reader.Text(10, "pidFile"),
+            Identifier = reader.Text(11, "identifier"),
+            NoDaemon = reader.Flag(12, "noDaemon"),
+            Silent = reader.Flag(13, "silent"),
+            ChildLogDir = reader.Text(14, "childLogDir"),
+            NoCleanup = reader.Flag(15, "noCleanup"),
+            StripAnsi = reader.Flag(16, "stripAnsi"),
+        };
+        reader.End();
+        return config;
+    }
+
+    private static void Write(SnapshotWriter writer, int field, UserIdentity? user)
+    {
+        if (user is null)
+        {
+            return;
+        }
+
+        writer.Begin(field);
+        writer.Text(1, user.Name);
+        writer.Integer(2, user.Uid);
+        writer.Integer(3, user.Gid);
+        foreach (int group in user.Groups)
+        {
+            writer.Integer(4, group);
+        }
+
+        writer.End();
+    }
+
+    private static UserIdentity? ReadUser(ref SnapshotReader reader, int field)
+    {
+        if (!reader.TryRecord(field, "user", out SnapshotReader inner))
+        {
+            return null;
+        }
+
+        var user = new UserIdentity(inner.Text(1, "name"), inner.Int32(2, "uid"), inner.Int32(3, "gid"), EquatableList.From(inner.Int32s(4, "groups")));
+        inner.End();
+        return user;
+    }
+
+    private static void Write(SnapshotWriter writer, int field, ServerConfig server)
+    {
+        writer.Begin(field);
+        writer.Integer(1, (int)server.Kind);
+        writer.Text(2, server.Section);
+        writer.Text(3, server.Host);
+        writer.Integer(4, server.Port);
+        writer.Text(5, server.File);
+        writer.Integer(6, server.Chmod);
+        writer.Integer(7, server.OwnerUid);
+        writer.Integer(8, server.OwnerGid);
+        writer.Text(9, server.Username);
+        writer.Text(10, server.Password);
+        writer.End();
+    }
+
+    private static ServerConfig ReadServer(SnapshotReader reader)
+    {
+        var server = new ServerConfig
+        {
+            Kind = reader.Choice<ServerKind>(1, "kind"),
+            Section = reader.Text(2, "section"),
+            Host = reader.Text(3, "host"),
+            Port = reader.Int32(4, "port"),
+            File = reader.Text(5, "file"),
+            Chmod = reader.Int32(6, "chmod"),
+            OwnerUid = reader.Int32(7, "ownerUid"),
+            OwnerGid = reader.Int32(8, "ownerGid"),
+            Username = reader.OptionalText(9, "username"),
+            Password = reader.OptionalText(10, "password"),
+        };
+        reader.End();
+        return server;
+    }
+
+    private static void Write(SnapshotWriter writer, int field, ProcessConfig process)
+    {
+        writer.Begin(field);
+        writer.Text(1, process.Name);
+        writer.Text(2, process.Program);
+        writer.Text(3, process.Command);
+        writer.Integer(4, process.Priority);
+        writer.Flag(5, process.AutoStart);
+        writer.Integer(6, (int)process.AutoRestart);
+        writer.Integer(7, process.StartSecs);
+        writer.Integer(8, process.StartRetries);
+        writer.Integer(9, process.StopSignal);
+        writer.Integer(10, process.StopWaitSecs);
+        writer.Flag(11, process.StopAsGroup);
+        writer.Flag(12, process.KillAsGroup);
+        foreach (int code in process.ExitCodes)
+        {
+            writer.Integer(13, code);
+        }
+
+        writer.Flag(14, process.RedirectStderr);
+        writer.Text(15, process.ServerUrl);
+        Write(writer, 16, process.User);
+        writer.Integer(17, process.Umask);
+        writer.Text(18, process.Directory);
+        foreach ((string key, string value) in process.Environment)
+        {
+            writer.Begin(19);
+            writer.Text(1, key);
+            writer.Text(2, value);
+            writer.End();
+        }
+
+        Write(writer, 20, process.Stdout);
+        Write(writer, 21, process.Stderr);
+        Write(writer, 22, process.Socket);
+        writer.Flag(23, process.IsListener);
+        writer.End();
+    }
+
+    private static ProcessConfig ReadProcess(SnapshotReader reader)
+    {
+        var process = new ProcessConfig
+        {
+            Name = reader.Text(1, "name"),
+            Program = reader.Text(2, "program"),
+            Command = reader.Text(3, "command"),
+            Priority = reader.Int32(4, "priority"),
+            AutoStart = reader.Flag(5, "autoStart"),
+            AutoRestart = reader.Choice<AutoRestart>(6, "autoRestart"),
+            StartSecs = reader.Int32(7, "startSecs"),
+            StartRetries = reader.Int32(8, "startRetries"),
+            StopSignal = reader.Int32(9, "stopSignal"),
+            StopWaitSecs = reader.Int32(10, "stopWaitSecs"),
+            StopAsGroup = reader.Flag(11, "stopAsGroup"),
+            KillAsGroup = reader.Flag(12, "killAsGroup"),
+            ExitCodes = EquatableList.From(reader.Int32s(13, "exitCodes")),
+            RedirectStderr = reader.Flag(14, "redirectStderr"),
+            ServerUrl = reader.OptionalText(15, "serverUrl"),
+            User = ReadUser(ref reader, 16),
+            Umask = reader.OptionalInt32(17, "umask"),
+            Directory = reader.OptionalText(18, "directory"),
+            Environment = ReadEnvironment(ref reader),
+            Stdout = ReadLog(reader.Record(20, "stdout")),
+            Stderr = ReadLog(reader.Record(21, "stderr")),
+            Socket = ReadSocket(ref reader),
+            IsListener = reader.Flag(23, "isListener"),
+        };
+        reader.End();
+        return process;
+    }
+
+    private static EquatableList<KeyValuePair<string, string>> ReadEnvironment(ref SnapshotReader reader)
+    {
+        var variables = new List<KeyValuePair<string, string>>();
+        while (reader.Next(19, "environment", out SnapshotReader variable))
+        {
+            variables.Add(KeyValuePair.Create(variable.Text(1, "key"), variable.Text(2, "value")));
+            variable.End();
+        }
+
+        return EquatableList.From(variables);
+    }
+
+    private static void Write(SnapshotWriter writer, int field, ChildLogConfig log)
+    {
+        writer.Begin(field);
+        writer.Integer(1, (int)log.Kind);
+        writer.Text(2, log.Path);
+        writer.Integer(3, log.MaxBytes);
+        writer.Integer(4, log.Backups);
+        writer.Integer(5, log.CaptureMaxBytes);
+        writer.Flag(6, log.EventsEnabled);
+        writer.Flag(7, log.Syslog);
+        writer.End();
+    }
+
+    private static ChildLogConfig ReadLog(SnapshotReader reader)
+    {
+        var log = new ChildLogConfig
+        {
+            Kind = reader.Choice<ChildLogKind>(1, "kind"),
+            Path = reader.Text(2, "path"),
+            MaxBytes = reader.Integer(3, "maxBytes"),
+            Backups = reader.Int32(4, "backups"),
+            CaptureMaxBytes = reader.Integer(5, "captureMaxBytes"),
+            EventsEnabled = reader.Flag(6, "eventsEnabled"),
+            Syslog = reader.Flag(7, "syslog"),
+        };
+        reader.End();
+        return log;
+    }
+
+    private static void Write(SnapshotWriter writer, int field, FastCgiSocketConfig? socket)
+    {
+        if (socket is null)
+        {
+            return;
+        }
+
+        writer.Begin(field);
+        writer.Text(1, socket.Program);
+        writer.Text(2, socket.Path);
+        writer.Text(3, socket.Host);
+        writer.Integer(4, socket.Port);
+        writer.Integer(5, socket.Backlog);
+        writer.Integer(6, socket.OwnerUid);
+        writer.Integer(7, socket.OwnerGid);
+        writer.Integer(8, socket.Mode);
+        writer.End();
+    }
+
+    private static FastCgiSocketConfig? ReadSocket(ref SnapshotReader reader)
+    {
+        if (!reader.TryRecord(22, "socket", out SnapshotReader inner))
+        {
+            return null;
+        }
+
+        var socket = new FastCgiSocketConfig
+        {
+            Program = inner.Text(1, "program"),
+            Path = inner.OptionalText(2, "path"),
+            Host = inner.Text(3, "host"),
+            Port = inner.Int32(4, "port"),
+            Backlog = inner.OptionalInt32(5, "backlog"),
+            OwnerUid = inner.Int32(6, "ownerUid"),
+            OwnerGid = inner.Int32(7, "ownerGid"),
+            Mode = inner.Int32(8, "mode"),
+        };
+        inner.End();
+        return socket;
+    }
+}
