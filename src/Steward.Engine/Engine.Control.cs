@@ -118,21 +118,33 @@ public sealed partial class Engine
             return new Refused(new Fault(FaultCode.Failed, $"{MaxWaiting} requests wait already"));
         }
 
-        var answer = new TaskCompletionSource<Outcome>(TaskCreationOptions.RunContinuationsAsynchronously);
+        TaskCompletionSource<Outcome> answer = NewAnswer();
         var request = new RequestId(Interlocked.Increment(ref _lastRequest));
-        _waiting[request.Value] = answer;
-        Post(() => Apply(input(request)));
+        lock (_inbox)
+        {
+            // Both or neither is seen by a snapshot.
+            _waiting[request.Value] = answer;
+            Post(request, () => Apply(input(request)));
+        }
+
         if (_isEnding)
         {
             Complete(request, new Refused(new Fault(FaultCode.ShutdownState)));
         }
 
-        Outcome outcome = await answer.Task.ConfigureAwait(false);
+        return await AwaitAsync(answer.Task).ConfigureAwait(false);
+    }
+
+    private async Task<Outcome> AwaitAsync(Task<Outcome> answer)
+    {
+        Outcome outcome = await answer.ConfigureAwait(false);
 
         // Who has the answer also finds the lines about it in the log.
         _log.Flush();
         return outcome;
     }
+
+    private static TaskCompletionSource<Outcome> NewAnswer() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private void Complete(RequestId request, Outcome outcome)
     {

@@ -46,7 +46,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     private readonly object _inbox = new();
     private readonly List<int> _signals = [];
     private readonly Queue<Arrival> _arrivals = new();
-    private readonly Queue<Action> _requests = new();
+    private readonly Queue<Request> _requests = new();
     private bool _childrenExited;
     private bool _isEnding;
 
@@ -70,8 +70,13 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// Null: reading is all there is to it.
     /// </param>
     public Engine(SupervisorSettings settings, IActivityLog log, IClock clock, Func<ReadResult> read, Func<ReadResult>? readForReload = null)
+        : this(new Supervisor(settings), log, clock, read, readForReload)
     {
-        _supervisor = new Supervisor(settings);
+    }
+
+    private Engine(Supervisor supervisor, IActivityLog log, IClock clock, Func<ReadResult> read, Func<ReadResult>? readForReload)
+    {
+        _supervisor = supervisor;
         _log = log;
         _clock = clock;
         _read = read;
@@ -160,7 +165,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     public Task InvokeAsync(Action action)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Post(() =>
+        Post(default, () =>
         {
             try
             {
@@ -210,11 +215,11 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
     private IProcessHost Host => _host ?? throw new InvalidOperationException("Attach comes first.");
 
-    private void Post(Action action)
+    private void Post(RequestId id, Action action)
     {
         lock (_inbox)
         {
-            _requests.Enqueue(action);
+            (_isSuspending ? _held : _requests).Enqueue(new Request(id, action));
             Monitor.Pulse(_inbox);
         }
     }
@@ -244,6 +249,12 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         {
             while (!_isEnding)
             {
+                if (_isSuspending && _requests.Count == 0)
+                {
+                    _isAtRest = true;
+                    return false;
+                }
+
                 if (_childrenExited || _signals.Count > 0 || _arrivals.Count > 0 || _requests.Count > 0)
                 {
                     return true;
@@ -299,7 +310,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
         for (int i = 0; i < RequestsPerTurn; i++)
         {
-            Action? request;
+            Request request;
             lock (_inbox)
             {
                 if (!_requests.TryDequeue(out request))
@@ -308,7 +319,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
                 }
             }
 
-            request();
+            request.Run();
         }
     }
 
@@ -397,6 +408,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
         public long ExitedAt { get; set; }
     }
+
+    /// <summary>Something to be done between two steps, and who waits for its answer; zero for nobody.</summary>
+    private readonly record struct Request(RequestId Id, Action Run);
 
     /// <summary>Something the host reported about a child's output; without data it is the end of it.</summary>
     private readonly record struct Arrival(ProcessId Process, Incarnation Incarnation, OutputChannel Channel, byte[]? Data, bool IsCapture);

@@ -120,6 +120,10 @@ public ref struct SnapshotReader
     public ReadOnlySpan<byte> Bytes(int field, string name) =>
         Take(field, name, SnapshotWriter.BytesKind) ? Sized(field, name) : throw Missing(name);
 
+    /// <summary>Reads bytes; null when they are not there.</summary>
+    public byte[]? OptionalBytes(int field, string name) =>
+        Take(field, name, SnapshotWriter.BytesKind) ? Sized(field, name).ToArray() : null;
+
     /// <summary>Opens a record that must be there.</summary>
     public SnapshotReader Record(int field, string name) => TryRecord(field, name, out SnapshotReader record) ? record : throw Missing(name);
 
