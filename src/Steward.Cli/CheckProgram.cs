@@ -15,7 +15,7 @@ public static class CheckProgram
         + "\n"
         + "Exit status: 0 when supervisord would take it (warnings alone do not count), 1 when it would not, 2 for a wrong command line.\n";
 
-    /// <summary>Checks a file.</summary>
+    /// <summary>Checks a file: errors first, in the order in which the daemon would come upon them.</summary>
     /// <param name="args">The file, or nothing.</param>
     /// <param name="programName">The program's name as the usage shows it, for example <c>steward check</c>.</param>
     /// <param name="output">Standard output: the faults.</param>
@@ -76,7 +76,7 @@ public static class CheckProgram
 
         ConfigReading reading = ConfigReader.Check(file, environment, ConfigOverrides.None);
         int refusals = 0;
-        foreach (ConfigFault fault in reading.Faults)
+        foreach (ConfigFault fault in reading.Faults.OrderBy(fault => fault.Severity))
         {
             screen.Line(fault.Render());
             refusals += fault.Severity == FaultSeverity.Error ? 1 : 0;

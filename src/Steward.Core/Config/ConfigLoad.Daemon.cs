@@ -35,7 +35,7 @@ internal sealed partial class ConfigLoad
         return new Configuration
         {
             File = _file,
-            FullPath = PosixPath.Join(_environment.CurrentDirectory, _file),
+            FullPath = PosixPath.Join(_directory, _file),
             Here = _here,
             Supervisord = supervisord,
             Servers = servers,
@@ -68,7 +68,7 @@ internal sealed partial class ConfigLoad
         bool noCleanup = reader.Boolean("nocleanup", names, false);
         bool stripAnsi = reader.Boolean("strip_ansi", names, false);
 
-        names.Set("host_node_name", _environment.HostName);
+        names.Set("host_node_name", _hostName);
         IReadOnlyList<KeyValuePair<string, string>> environment = ReadEnvironment(reader, names);
         _globalEnvironment = Sorted(environment);
         _names = Expansions.OfEnvironment(environment, _inherited);
@@ -273,7 +273,7 @@ internal sealed partial class ConfigLoad
     }
 
     // Home directory of a leading tilde, then absolute from the working directory, then normalised.
-    private string Absolute(string path) => PosixPath.Absolute(PosixPath.ExpandUser(path, _environment), _environment.CurrentDirectory);
+    private string Absolute(string path) => PosixPath.Absolute(PosixPath.ExpandUser(path, _environment), _directory);
 
     private SupervisordConfig Apply(SupervisordConfig file, IniSection section, string? user, string logFile, string pidFile)
     {

@@ -140,7 +140,7 @@ internal sealed partial class ConfigLoad
                 return;
             }
 
-            string path = PosixPath.Absolute(log.Path, _environment.CurrentDirectory);
+            string path = PosixPath.Absolute(log.Path, _directory);
             string writer = $"{channel} of {process.Name}";
             if (!writers.TryAdd(path, writer) && section.Find(channel + "_logfile") is { } option)
             {
@@ -193,8 +193,8 @@ internal sealed partial class ConfigLoad
         IniSection section = program.Section;
         SupervisordConfig daemon = configuration.Supervisord;
         string start = daemon.Directory is { } changed && !daemon.NoDaemon
-            ? PosixPath.Absolute(changed, _environment.CurrentDirectory)
-            : _environment.CurrentDirectory;
+            ? PosixPath.Absolute(changed, _directory)
+            : _directory;
         var looked = new HashSet<(string? Directory, string Word)>();
         foreach (ProcessConfig process in program.Processes)
         {

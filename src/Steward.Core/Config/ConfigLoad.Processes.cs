@@ -22,7 +22,7 @@ internal sealed partial class ConfigLoad
         string programName = ReadProgramName(reader);
         Expansions names = new Expansions(_hereNames)
             .Set("program_name", programName)
-            .Set("host_node_name", _environment.HostName)
+            .Set("host_node_name", _hostName)
             .Set("group_name", groupName);
 
         int priority = reader.Integer("priority", names, 999);

@@ -23,12 +23,15 @@ internal sealed partial class ConfigLoad
     private static readonly string[] Secrets = ["password"];
 
     private readonly string _file;
+    private readonly string _directory;
+    private readonly string _hostName;
     private readonly string _here;
     private readonly IConfigEnvironment _environment;
     private readonly ConfigOverrides _overrides;
     private readonly IniDocument _document = new();
     private readonly List<ConfigFault> _faults = [];
     private readonly HashSet<ConfigFault> _seen = [];
+    private readonly Dictionary<string, (UserIdentity? User, string? Error)> _users = new(StringComparer.Ordinal);
     private readonly HashSet<string> _logged = new(StringComparer.Ordinal);
     private readonly List<LoadMessage> _warnings = [];
     private readonly List<LoadMessage> _infos = [];
@@ -49,15 +52,17 @@ internal sealed partial class ConfigLoad
         _file = file;
         _environment = environment;
         _overrides = overrides;
-        _here = PosixPath.DirectoryName(PosixPath.Absolute(file, environment.CurrentDirectory));
+        _directory = environment.CurrentDirectory;
+        _hostName = environment.HostName;
+        _here = PosixPath.DirectoryName(PosixPath.Absolute(file, _directory));
         _inherited = Expansions.OfEnvironment(environment.Variables);
         _names = _inherited;
         _hereNames = _inherited;
         _existingDirectory = (string text, out string? value, out string? error) =>
-            ConfigValue.TryExistingDirectory(text, environment.CurrentDirectory, environment, out value, out error);
+            ConfigValue.TryExistingDirectory(text, _directory, environment, out value, out error);
         _directoryPath = (string text, out string? value, out string? error) =>
-            ConfigValue.TryExistingDirectoryPath(text, environment.CurrentDirectory, environment, out value, out error);
-        _user = (string text, out UserIdentity? value, out string? error) => ConfigValue.TryUser(text, environment, out value, out error);
+            ConfigValue.TryExistingDirectoryPath(text, _directory, environment, out value, out error);
+        _user = FindUser;
     }
 
     public ConfigReading Load(bool thorough)
@@ -77,6 +82,19 @@ internal sealed partial class ConfigLoad
         }
 
         return new ConfigReading(_firstError is null ? configuration : null, _faults, _firstError);
+    }
+
+    // The user database may be on the other side of a network, and programs share few users.
+    private bool FindUser(string text, out UserIdentity? value, out string? error)
+    {
+        if (!_users.TryGetValue(text, out (UserIdentity? User, string? Error) known))
+        {
+            _ = ConfigValue.TryUser(text, _environment, out known.User, out known.Error);
+            _users.Add(text, known);
+        }
+
+        (value, error) = known;
+        return value is not null;
     }
 
     // ---- noting faults ----
@@ -199,7 +217,7 @@ internal sealed partial class ConfigLoad
             return;
         }
 
-        var names = new Expansions(_inherited).Set("here", _here).Set("host_node_name", _environment.HostName);
+        var names = new Expansions(_inherited).Set("here", _here).Set("host_node_name", _hostName);
         if (!TryExpand(_includes.Value, names, "include.files", out string patterns, out string? error))
         {
             Error(include, _includes, error!, ExpansionRemedy(error!));
@@ -238,7 +256,7 @@ internal sealed partial class ConfigLoad
 
         _infos.Add(new LoadMessage(LogLevel.Info, $"Included extra file \"{file}\" during parsing"));
         TryParse(file, content.Bytes);
-        _document.ReplaceHere(PosixPath.DirectoryName(PosixPath.Absolute(file, _environment.CurrentDirectory)));
+        _document.ReplaceHere(PosixPath.DirectoryName(PosixPath.Absolute(file, _directory)));
     }
 
     // ---- expansion ----

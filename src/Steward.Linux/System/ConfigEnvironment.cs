@@ -21,7 +21,8 @@ public sealed unsafe class ConfigEnvironment : IConfigEnvironment
     /// <summary>The largest entry of the user database that is read, in bytes; a group with all its members is one entry.</summary>
     private const int MaxEntryBytes = 4 << 20;
 
-    private const int MaxPathBytes = 64 << 10;
+    /// <summary>PATH_MAX of Linux: getcwd answers no longer path.</summary>
+    private const int MaxPathBytes = 4096;
 
     /// <summary>Reads the variables of this process.</summary>
     public ConfigEnvironment()
@@ -40,12 +41,9 @@ public sealed unsafe class ConfigEnvironment : IConfigEnvironment
     {
         get
         {
-            byte[] buffer = new byte[MaxPathBytes];
-            fixed (byte* at = buffer)
-            {
-                // Null when the directory was removed: then nothing relative can exist, and the root is as good as any.
-                return LibC.getcwd(at, (nuint)buffer.Length) is null ? "/" : NativeText.Decode(at)!;
-            }
+            // Null when the directory was removed: then nothing relative can exist, and the root is as good as any.
+            byte* buffer = stackalloc byte[MaxPathBytes];
+            return LibC.getcwd(buffer, MaxPathBytes) is null ? "/" : NativeText.Decode(buffer)!;
         }
     }
 
@@ -153,8 +151,13 @@ public sealed unsafe class ConfigEnvironment : IConfigEnvironment
             found = next;
         }
 
+        // A slash at the end asks for directories and stays.
         bool directories = pattern.EndsWith('/');
-        return [.. found.Where(path => path.Length > 0 && (directories ? IsDirectory(path) : IsThere(path))).Order(PythonText.CodePointOrder)];
+        return
+        [
+            .. found.Where(path => path.Length > 0 && (directories ? IsDirectory(path) : IsThere(path)))
+                .Select(path => directories && !path.EndsWith('/') ? path + "/" : path).Order(PythonText.CodePointOrder),
+        ];
     }
 
     /// <inheritdoc/>
