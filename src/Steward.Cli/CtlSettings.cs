@@ -30,7 +30,13 @@ internal sealed record CtlSettings
     /// <exception cref="UsageException">The file is missing or faulty.</exception>
     public static CtlSettings Load(CtlOptions options, string programPath, IConfigEnvironment environment)
     {
-        string? file = options.ConfigFile ?? Discover(programPath, environment);
+        // Where Supervisor looks, in its order. None is no error: then the defaults hold.
+        string? file = options.ConfigFile;
+        if (file is null)
+        {
+            ConfigReader.TryFindFile(programPath, environment, out file, out _);
+        }
+
         var section = new SupervisorctlSection();
         if (file is not null)
         {
@@ -50,29 +56,6 @@ internal sealed record CtlSettings
             Interactive = options.Interactive || options.Words.Count == 0,
             Warnings = section.Warnings,
         };
-    }
-
-    // Where Supervisor looks, in its order. None is no error: then the defaults hold.
-    private static string? Discover(string programPath, IConfigEnvironment environment)
-    {
-        string above = PosixPath.DirectoryName(PosixPath.DirectoryName(PosixPath.Absolute(programPath, environment.CurrentDirectory)));
-        foreach (string candidate in (ReadOnlySpan<string>)
-            [
-                PosixPath.Join(above, "etc/supervisord.conf"),
-                PosixPath.Join(above, "supervisord.conf"),
-                "supervisord.conf",
-                "etc/supervisord.conf",
-                "/etc/supervisord.conf",
-                "/etc/supervisor/supervisord.conf",
-            ])
-        {
-            if (environment.Exists(candidate))
-            {
-                return candidate;
-            }
-        }
-
-        return null;
     }
 
     /// <summary>The keys of <c>[supervisorctl]</c>, expanded; null where the file does not say.</summary>

@@ -26,7 +26,7 @@ internal sealed class Daemon
 
     private static readonly Action<string> Say = static text => StandardStreams.Write(StandardStreams.Error, text + "\n");
 
-    private readonly string _file;
+    private string _file;
     private readonly ConfigOverrides _overrides;
     private readonly Detachment? _detachment;
     private Configuration _configuration;
@@ -83,8 +83,6 @@ internal sealed class Daemon
                 return Detachment.Run(ProcessArguments.Words);
             }
 
-            // Absolute from here on: the daemon may change its directory, and a reload must find the same file.
-            file = PosixPath.Absolute(file, environment.CurrentDirectory);
             return new Daemon(file, options.Overrides, configuration, detachment).Run();
         }
         catch (StartException e)
@@ -327,6 +325,9 @@ internal sealed class Daemon
             else
             {
                 engine.Log(LogLevel.Info, $"set current directory: {shown}");
+
+                // A relative path would name another file from here on.
+                _file = _configuration.FullPath;
             }
         }
 
