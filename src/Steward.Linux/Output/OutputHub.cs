@@ -85,6 +85,7 @@ internal sealed unsafe class OutputHub : IOutputHub
     private long _outstanding;
     private bool _isCreditWaitedFor;
     private ProcessHostOptions _options;
+    private bool _isDisposed;
 
     internal OutputHub(IProcessHostEvents events, ProcessHostOptions options)
     {
@@ -241,6 +242,12 @@ internal sealed unsafe class OutputHub : IOutputHub
     /// </summary>
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         Post(new Order(OrderKind.Stop, null));
         if (_thread.Join(StopPatience))
         {

@@ -152,4 +152,203 @@ public sealed unsafe class OutputHubTests
         Assert.True(outside.Hub.ClearLogs(web.Process, outside.File("out"), null));
         Assert.Equal("", outside.Read("out"));
     }
+
+    [Fact]
+    public void Numbered_lines_are_neither_lost_nor_doubled_by_rotation()
+    {
+        const int Lines = 100_000;
+        using var outside = new Outside();
+        Outside.Program web = outside.Start(config: static process => process with
+        {
+            Stdout = new ChildLogConfig { MaxBytes = 50_000, Backups = 1000 },
+        });
+        var text = new StringBuilder();
+        for (int i = 0; i < Lines; i++)
+        {
+            text.Append(i).Append('\n');
+            if (text.Length > 1000)
+            {
+                web.Write(text.ToString());
+                text.Clear();
+            }
+        }
+
+        web.Write(text.ToString());
+        web.Die();
+
+        int files = Directory.GetFiles(Path.GetDirectoryName(outside.File("out"))!, "out*").Length;
+        Assert.InRange(files, 3, 100);
+        IEnumerable<string> all = Enumerable.Range(1, files - 1).Reverse().Select(i => "out." + i).Append("out").Select(outside.Read);
+        Assert.Equal(Enumerable.Range(0, Lines).Select(static i => i.ToString()), string.Concat(all).Split('\n')[..^1]);
+        foreach (int i in Enumerable.Range(1, files - 1))
+        {
+            Assert.InRange(new FileInfo(outside.File("out." + i)).Length, 50_000, 50_000 + (128 << 10));
+        }
+    }
+
+    [Fact]
+    public void Programs_that_name_the_same_file_share_its_rotation()
+    {
+        using var outside = new Outside();
+        Func<ProcessConfig, ProcessConfig> small = static process => process with
+        {
+            Stdout = new ChildLogConfig { MaxBytes = 100, Backups = 1000 },
+            Stderr = new ChildLogConfig { MaxBytes = 100, Backups = 1000 },
+        };
+        Outside.Program[] programs = [outside.Start("log", "log", config: small), outside.Start("log", "log", config: small)];
+        int sum = 0;
+        for (int i = 0; i < 500; i++)
+        {
+            string line = new string('x', i % 30) + "\n";
+            programs[i % 2].Write(line);
+            programs[i % 2].WriteError(line);
+            sum += 2 * line.Length;
+        }
+
+        programs[0].Die();
+        programs[1].Die();
+        string[] files = Directory.GetFiles(Path.GetDirectoryName(outside.File("log"))!);
+        Assert.Equal(sum, files.Sum(static file => new FileInfo(file).Length));
+        Assert.All(files.Where(static file => !file.EndsWith("log", StringComparison.Ordinal)), static file => Assert.True(new FileInfo(file).Length >= 100));
+    }
+
+    [Fact]
+    public void A_reader_that_does_not_read_holds_up_those_who_write_to_it_and_gets_everything_in_the_end()
+    {
+        using var outside = new Outside();
+        string fifo = outside.File("fifo");
+        Assert.Equal(0, Fifo.Make(fifo));
+        int reader = LibC.open(fifo, LibC.O_RDONLY | LibC.O_NONBLOCK | LibC.O_CLOEXEC, 0);
+        Outside.Program slow = outside.Start("fifo", null);
+        Outside.Program other = outside.Start("out", null);
+        byte[] all = new byte[1 << 20];
+        new Random(3).NextBytes(all);
+        var writer = new Thread(() => slow.Write(all));
+        writer.Start();
+
+        // The pipe of the log is full when the other one's output still moves.
+        Outside.Until(() => Fifo.Held(reader) >= 64 << 10, "the pipe does not fill");
+        other.Write("moves");
+        Outside.Until(() => outside.Read("out") == "moves", "the other one is held up");
+        Assert.True(writer.IsAlive);
+        other.Die();
+
+        byte[] received = new byte[all.Length];
+        int half = Fifo.Read(reader, received.AsSpan(0, all.Length / 2));
+        while (writer.IsAlive)
+        {
+            half += Fifo.Read(reader, received.AsSpan(half, Math.Min(4096, received.Length - half)));
+        }
+
+        // It ends with bytes on their way; they are kept for the reader.
+        writer.Join();
+        slow.Die();
+        Assert.Equal(all.Length, half + Fifo.Read(reader, received.AsSpan(half)));
+        Assert.True(all.AsSpan().SequenceEqual(received));
+        Assert.Empty(outside.Lines);
+        _ = LibC.close(reader);
+    }
+
+    [Fact]
+    public void A_named_pipe_without_a_reader_is_refused_and_nobody_waits()
+    {
+        using var outside = new Outside();
+        Assert.Equal(0, Fifo.Make(outside.File("fifo")));
+        var request = new Core.Effects.Spawn(
+            new ProcessId(7), new Incarnation(1), "g", new ProcessConfig { Name = "a", Program = "a", Command = "a" },
+            outside.File("fifo"), null, false, false);
+        Assert.False(outside.Hub.TryOpenLogs(request, out int errno));
+        Assert.Equal(Errno.ENXIO, errno);
+    }
+
+    [Fact]
+    public void Captures_are_reported_and_an_unfinished_one_is_said()
+    {
+        using var outside = new Outside();
+        Outside.Program web = outside.Start(config: static process => process with { Stdout = new ChildLogConfig { CaptureMaxBytes = 5 } });
+        web.Write("a<!--XSUPERVISOR:BEGIN-->1234567<!--XSUPERVISOR:END-->b<!--XSUPERVISOR:BEGIN-->xyz");
+        web.Die();
+        Assert.Equal("ab", outside.Read("out"));
+        Assert.Equal("34567"u8, Assert.Single(outside.Captures).Data);
+        Assert.Equal("WARN 'web' stdout ended within a capture; its 3 bytes are lost", Assert.Single(outside.Lines));
+    }
+
+    [Fact]
+    public void Clearing_empties_a_capture()
+    {
+        using var outside = new Outside();
+        Outside.Program web = outside.Start(
+            tapStdout: true, config: static process => process with { Stdout = new ChildLogConfig { CaptureMaxBytes = 100 } });
+        web.Write("<!--XSUPERVISOR:BEGIN-->old");
+        Outside.Until(() => !outside.Output.IsEmpty, "not read");
+        Assert.True(outside.Hub.ClearLogs(web.Process, outside.File("out"), null));
+
+        // Posted after the clearing on the same thread, so it comes after it.
+        outside.Hub.ReopenLogs();
+        File.Delete(outside.File("out"));
+        Outside.Until(() => File.Exists(outside.File("out")) || Reopened(), "not cleared");
+        web.Write("new<!--XSUPERVISOR:END-->");
+        web.Die();
+        Assert.Equal("new"u8, Assert.Single(outside.Captures).Data);
+
+        bool Reopened()
+        {
+            outside.Hub.ReopenLogs();
+            return false;
+        }
+    }
+
+    [Fact]
+    public void With_redirect_stderr_both_are_one_stream()
+    {
+        using var outside = new Outside();
+        Outside.Program web = outside.Start(config: static process => process with { RedirectStderr = true });
+        web.Write("both");
+        web.Die();
+        Assert.Equal("both", outside.Read("out"));
+        Assert.False(File.Exists(outside.File("err")));
+    }
+
+    [Fact]
+    public void Lines_go_to_syslog_with_the_name_of_the_process()
+    {
+        using var syslog = new SyslogSocket();
+        using var outside = new Outside(options => options with { SyslogSocket = syslog.Path });
+        Outside.Program web = outside.Start(config: static process => process with { Stdout = new ChildLogConfig { Syslog = true } });
+        web.Write("one\n\ntwo\n\n");
+        web.Die();
+        foreach (string line in (string[])["one", "", "two"])
+        {
+            Assert.Matches($"^<14>[A-Z][a-z]{{2}} [ 1-3][0-9] [0-9:]{{8}} supervisord: web {line}$", syslog.Receive());
+        }
+
+        Assert.Equal("one\n\ntwo\n\n", outside.Read("out"));
+        Assert.Empty(outside.Lines);
+    }
+
+    [Fact]
+    public void A_missing_syslog_is_said_once()
+    {
+        using (var outside = new Outside(static options => options with { SyslogSocket = "/nonexistent/log" }))
+        {
+            Outside.Program web = outside.Start(config: static process => process with { Stdout = new ChildLogConfig { Syslog = true } });
+            web.Write("one\ntwo\n");
+            web.Die();
+            Assert.Equal(
+                "ERRO syslog ('/nonexistent/log') does not take lines: [Errno 2] No such file or directory; they are lost there",
+                Assert.Single(outside.Lines));
+            outside.Hub.Dispose();
+            Assert.Equal("ERRO syslog: 2 lines were lost", outside.Lines.Last());
+        }
+    }
+
+    [Fact]
+    public void Without_logs_output_is_read_and_thrown_away()
+    {
+        using var outside = new Outside();
+        Outside.Program web = outside.Start(null, null);
+        web.Write(new byte[1 << 20]);
+        web.Die();
+        Assert.Empty(outside.Lines);
+    }
 }
