@@ -31,6 +31,9 @@ internal sealed class DeadlineQueue
     private readonly HashSet<Timed> _seen = [];
     private int _sweepAt = SweepThreshold;
 
+    /// <summary>Entries held, stale ones included.</summary>
+    public int Entries => _queue.Count;
+
     /// <summary>The earliest deadline in force; <see cref="long.MaxValue"/> for none.</summary>
     public long Next
     {
