@@ -117,7 +117,8 @@ internal sealed partial class ListenerProtocol
             return ListenerSignal.None;
         }
 
-        ReadOnlySpan<byte> line = end < 0 ? Pending[..MaxLine] : Pending[..end];
+        // Cut where it is known to be too long, so that it does not matter how much of it came at once.
+        ReadOnlySpan<byte> line = Pending[..(end < 0 ? MaxLine : Math.Min(end, MaxLine))];
         ReadOnlySpan<byte> prefix = "RESULT "u8;
         if (end < 0 || end > MaxLine || !line.StartsWith(prefix)
             || !long.TryParse(line[prefix.Length..], NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
