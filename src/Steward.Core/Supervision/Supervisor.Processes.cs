@@ -16,7 +16,9 @@ public sealed partial class Supervisor
     /// <summary>Runs the cell of the table for a process.</summary>
     private void Trigger(ProcessSlot slot, ProcessTrigger trigger, Operation? operation = null)
     {
-        switch (ProcessTable.Action(slot.State, trigger))
+        ProcessAction action = ProcessTable.Action(slot.State, trigger);
+        Observer?.Cell(slot, trigger, action);
+        switch (action)
         {
             case ProcessAction.Nothing:
                 break;
@@ -90,6 +92,7 @@ public sealed partial class Supervisor
         ProcessState from = slot.State;
         slot.State = state;
         slot.StateDue = long.MaxValue;
+        Observer?.Changed(slot, from);
         EventType type = EventTypes.Of(state);
         if (IsWanted(type))
         {

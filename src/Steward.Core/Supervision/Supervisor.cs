@@ -56,6 +56,12 @@ public sealed partial class Supervisor
     /// <summary>Monotonic nanoseconds of the next moment at which a step is needed; <see cref="long.MaxValue"/> for none.</summary>
     public long NextDeadline => _deadlines.Next;
 
+    /// <summary>Told of each cell of the table that runs and of each change of a state; null in a daemon.</summary>
+    internal IMachineObserver? Observer { get; set; }
+
+    /// <summary>Every process of every active group, in no particular order.</summary>
+    internal IEnumerable<ProcessSlot> Slots => _slots.Values;
+
     /// <summary>Changes the state by one input and appends what is to be done.</summary>
     /// <param name="now">The time of this step; monotonic time never goes back between steps.</param>
     /// <param name="input">What happened.</param>
