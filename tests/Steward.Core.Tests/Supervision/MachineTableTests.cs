@@ -1,3 +1,5 @@
+using Steward.Core.Model;
+
 namespace Steward.Core.Tests.Supervision;
 
 /// <summary>What one process does about what happens to it: the process machine, row by row. The grammar stands at <see cref="MachineRow"/>.</summary>
@@ -411,7 +413,7 @@ public sealed class MachineTableTests
     {
         MachineRow expected = MachineRow.Parse(row);
         Assert.Equal(
-            string.Join('\n', [Model.ProcessStates.Name(expected.Then), $"timer({expected.Timer})", .. expected.Lines]),
+            string.Join('\n', [ProcessStates.Name(expected.Then), $"timer({expected.Timer})", .. expected.Lines]),
             string.Join('\n', expected.Play()));
     }
 
@@ -421,11 +423,11 @@ public sealed class MachineTableTests
         public void Columns_are_parted_by_two_blanks_or_a_new_line()
         {
             MachineRow row = MachineRow.Parse("RUNNING  startsecs=3  stop(wait) @2.5s  ->  STOPPING  timer(10s)\n    INFO a b\n  answer true  # so");
-            Assert.Equal(Model.ProcessState.Running, row.Given);
+            Assert.Equal(ProcessState.Running, row.Given);
             Assert.Equal("3", row.Options["startsecs"]);
             Assert.Equal("stop(wait)", row.Trigger);
             Assert.Equal(2.5, row.At);
-            Assert.Equal(Model.ProcessState.Stopping, row.Then);
+            Assert.Equal(ProcessState.Stopping, row.Then);
             Assert.Equal("10s", row.Timer);
             Assert.Equal(["INFO a b", "answer true", "# so"], row.Lines);
         }
