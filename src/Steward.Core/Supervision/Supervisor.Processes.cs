@@ -119,6 +119,12 @@ public sealed partial class Supervisor
 
     private void Launch(ProcessSlot slot, Operation? operation)
     {
+        if (State != DaemonState.Running)
+        {
+            // Nothing is started any more. A retry that falls due meanwhile stays in BACKOFF until the turn of its group comes.
+            return;
+        }
+
         slot.Incarnation = slot.Incarnation.Next;
         slot.SpawnErr = "";
         slot.ExitStatus = null;

@@ -70,6 +70,23 @@ public sealed class StoppingTests
         }
 
         [Fact]
+        public void A_retry_that_falls_due_before_its_turn_is_not_made()
+        {
+            // Seed 39 of the simulation: the group of lower priority started its program anew while the one above it was stopping.
+            Machine machine = Machine.Up(
+                Machine.Group("low", 1, Machine.Program("l")), Machine.Group("high", 9, Machine.Program("h", c => c with { StartSecs = 0 })));
+            machine.At(0.1);
+            machine.Exit("low:l", 1);
+            machine.Step(new SignalReceived(Signals.Term));
+            machine.Take();
+            machine.RunUntil(5);
+            Assert.DoesNotContain("spawn l", machine.Take());
+            machine.Exit("high:h", 0);
+            Assert.Equal("stopped for good", machine.Take()[^1]);
+            Assert.Equal(ProcessState.Fatal, machine.Slot("low:l").State);
+        }
+
+        [Fact]
         public void Clients_are_told_that_it_is_too_late()
         {
             _machine.Step(new SignalReceived(Signals.Quit));
