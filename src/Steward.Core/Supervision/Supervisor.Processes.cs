@@ -340,6 +340,11 @@ public sealed partial class Supervisor
     private void TakeSignalAnswer(ProcessSlot slot, SignalAnswered answer)
     {
         SignalPurpose purpose = slot.Purpose;
+        if (purpose == SignalPurpose.None)
+        {
+            return;
+        }
+
         Operation? operation = slot.InFlight;
         slot.Purpose = SignalPurpose.None;
         slot.InFlight = null;

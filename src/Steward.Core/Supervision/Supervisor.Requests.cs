@@ -181,16 +181,26 @@ public sealed partial class Supervisor
         return Signals.IsKnown(number) ? number : null;
     }
 
-    private void TakeCommandCheck(ProcessSlot slot, Fault? fault)
+    /// <summary>The request that an answer of the kernel's side is for; null when it has been answered.</summary>
+    private static Operation? TakeInFlight(ProcessSlot slot, RequestId request)
     {
-        Operation? operation = slot.InFlight;
+        if (slot.InFlight is not { } operation || operation.Request != request)
+        {
+            return null;
+        }
+
         slot.InFlight = null;
-        if (operation is null)
+        return operation;
+    }
+
+    private void TakeCommandCheck(ProcessSlot slot, CommandChecked check)
+    {
+        if (TakeInFlight(slot, check.Request) is not { } operation)
         {
             return;
         }
 
-        if (fault is not null)
+        if (check.Fault is { } fault)
         {
             Fail(slot, operation, fault.Code, fault.Extra);
         }
@@ -230,9 +240,7 @@ public sealed partial class Supervisor
             return;
         }
 
-        Operation? operation = slot.InFlight;
-        slot.InFlight = null;
-        Complete(slot, operation, answer.Result switch
+        Complete(slot, TakeInFlight(slot, answer.Request), answer.Result switch
         {
             StdinResult.Accepted => FaultCode.Success,
             StdinResult.Closed => FaultCode.NoFile,
@@ -240,12 +248,8 @@ public sealed partial class Supervisor
         }, null);
     }
 
-    private void TakeLogsCleared(ProcessSlot slot, bool succeeded)
-    {
-        Operation? operation = slot.InFlight;
-        slot.InFlight = null;
-        Complete(slot, operation, succeeded ? FaultCode.Success : FaultCode.Failed, null);
-    }
+    private void TakeLogsCleared(ProcessSlot slot, LogsCleared cleared) =>
+        Complete(slot, TakeInFlight(slot, cleared.Request), cleared.Succeeded ? FaultCode.Success : FaultCode.Failed, null);
 
     private void AddGroup(RequestId request, string name)
     {

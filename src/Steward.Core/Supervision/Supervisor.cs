@@ -76,17 +76,17 @@ public sealed partial class Supervisor
                 RunDeadlines();
                 break;
 
-            case ChildSpawned spawned when Find(spawned.Process, spawned.Incarnation) is { } slot:
+            case ChildSpawned spawned when Find(spawned.Process, spawned.Incarnation) is { State: ProcessState.Starting, Pid: 0 } slot:
                 slot.Pid = spawned.Pid;
                 Trigger(slot, ProcessTrigger.Spawned);
                 break;
 
-            case SpawnFailed failed when Find(failed.Process, failed.Incarnation) is { } slot:
+            case SpawnFailed failed when Find(failed.Process, failed.Incarnation) is { State: ProcessState.Starting, Pid: 0 } slot:
                 slot.SpawnErr = failed.SpawnErr;
                 Trigger(slot, ProcessTrigger.SpawnFailed);
                 break;
 
-            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { } slot:
+            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0 } slot:
                 Reaped(slot, exited.Status, exited.ExitedAt);
                 break;
 
@@ -111,11 +111,11 @@ public sealed partial class Supervisor
                 break;
 
             case CommandChecked check when _slots.TryGetValue(check.Process, out ProcessSlot? slot):
-                TakeCommandCheck(slot, check.Fault);
+                TakeCommandCheck(slot, check);
                 break;
 
             case LogsCleared cleared when _slots.TryGetValue(cleared.Process, out ProcessSlot? slot):
-                TakeLogsCleared(slot, cleared.Succeeded);
+                TakeLogsCleared(slot, cleared);
                 break;
 
             case CommandReceived received:
@@ -147,7 +147,7 @@ public sealed partial class Supervisor
                 break;
 
             default:
-                // About a process or an incarnation that is no more: late, and of no consequence.
+                // About a process or an incarnation that is no more, or told before: of no consequence.
                 break;
         }
 

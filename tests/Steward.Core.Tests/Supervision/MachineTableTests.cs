@@ -402,6 +402,23 @@ public sealed class MachineTableTests
         BACKOFF  old spawnfailed  ->  BACKOFF  timer(1s)
 
         RUNNING  old signalled  ->  RUNNING  timer(-)
+
+        # told twice (seeds 11, 23 and 62 of the simulation)
+        STARTING  spawned(7)  ->  STARTING  timer(1.000000001s)
+
+        RUNNING  spawned(7)  ->  RUNNING  timer(-)
+
+        BACKOFF  spawned(7)  ->  BACKOFF  timer(1s)
+
+        STARTING  spawnfailed  ->  STARTING  timer(1.000000001s)
+
+        BACKOFF  spawnfailed  ->  BACKOFF  timer(1s)
+
+        EXITED  exited(1)  ->  EXITED  timer(-)
+
+        BACKOFF  exited(1)  ->  BACKOFF  timer(1s)
+
+        RUNNING  signalled  ->  RUNNING  timer(-)
         """;
 
     public static TheoryData<string> Rows => [.. new[] { Starting, Dying, Ending, Retrying, Stopping, Signalling, GivingUp, Late }

@@ -103,6 +103,28 @@ public sealed class RequestTests
         }
     }
 
+    public sealed class GivenAnswersOfTheKernelThatComeTwice
+    {
+        [Fact]
+        public void The_second_is_of_no_consequence()
+        {
+            Machine machine = Machine.Up(Machine.RecorderGroup(), Machine.Group(Machine.Program("p")));
+            ProcessSlot slot = machine.Slot("p");
+            machine.Exit("p", 1);
+            ProcessSnapshot before = machine.Supervisor.Find("p", "p", machine.Moment)!.Value;
+            machine.Take();
+            machine.Step(new ChildSpawned(slot.Id, slot.Incarnation, 7));
+            machine.Step(new SpawnFailed(slot.Id, slot.Incarnation, "late"));
+            machine.Step(new ChildExited(slot.Id, slot.Incarnation, WaitStatus.FromExit(9), machine.Now));
+            machine.Step(new SignalAnswered(slot.Id, slot.Incarnation, default, 15, SignalResult.Gone, "late"));
+            machine.Step(new CommandChecked(slot.Id, new RequestId(77), null));
+            machine.Step(new LogsCleared(slot.Id, new RequestId(77), true));
+            machine.Step(new StdinAnswered(slot.Id, slot.Incarnation, new RequestId(77), StdinResult.Full));
+            Assert.Empty(machine.Take());
+            Assert.Equal(before, machine.Supervisor.Find("p", "p", machine.Moment)!.Value);
+        }
+    }
+
     public sealed class GivenNames
     {
         private readonly Machine _machine = Machine.Up(Machine.Group("g", 5, Off("one"), Off("two")), Machine.Group(Off("p")));
