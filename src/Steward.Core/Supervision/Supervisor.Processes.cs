@@ -293,6 +293,8 @@ public sealed partial class Supervisor
             return;
         }
 
+        // Whether the kernel refuses once more is seen now; until then it counts as one that can be stopped.
+        slot.OutOfReach = false;
         SendSignal(slot, slot.Config.StopSignal, slot.Config.StopAsGroup, SignalPurpose.Stop, operation);
     }
 
@@ -360,10 +362,15 @@ public sealed partial class Supervisor
                 ? $"unknown problem sending sig {slot.Name} ({slot.Pid}):{answer.Error}"
                 : $"unknown problem killing {slot.Name} ({slot.Pid}):{answer.Error}";
             Log(LogLevel.Critical, text);
-            slot.OutOfReach = purpose != SignalPurpose.Request;
+            slot.OutOfReach |= purpose != SignalPurpose.Request;
             _mayHaveStopped = true;
             Fail(slot, operation, FaultCode.Failed, text);
             return;
+        }
+
+        if (purpose != SignalPurpose.Request)
+        {
+            slot.OutOfReach = false;
         }
 
         if (purpose == SignalPurpose.Stop && slot.State is ProcessState.Starting or ProcessState.Running)

@@ -136,6 +136,37 @@ public sealed class StoppingTests
         }
     }
 
+    public sealed class GivenAChildThatRefusedASignalOnce
+    {
+        private readonly Machine _machine = Machine.Up(Machine.Group(Machine.Program("p")));
+
+        public GivenAChildThatRefusedASignalOnce()
+        {
+            _machine.RunUntil(2);
+            _machine.SignalAnswer = _ => (SignalResult.Refused, "[Errno 1] Operation not permitted");
+            _machine.Ask(new StopProcess("p", Wait: false));
+            _machine.SignalAnswer = _ => (SignalResult.Delivered, null);
+            _machine.Take();
+        }
+
+        [Fact]
+        public void The_daemon_waits_for_it_when_it_takes_the_next_one()
+        {
+            _machine.Step(new SignalReceived(Signals.Term));
+            Assert.DoesNotContain("stopped for good", _machine.Take());
+            _machine.Exit("p", 0);
+            Assert.Equal("stopped for good", _machine.Take()[^1]);
+        }
+
+        [Fact]
+        public void The_daemon_waits_for_it_when_it_is_stopping_already()
+        {
+            _machine.Ask(new StopProcess("p", Wait: false));
+            _machine.Step(new SignalReceived(Signals.Term));
+            Assert.DoesNotContain("stopped for good", _machine.Take());
+        }
+    }
+
     public sealed class GivenAReload
     {
         private readonly Machine _machine = Machine.Up(Machine.RecorderGroup(), Machine.Group(Machine.Program("p")));
