@@ -387,6 +387,18 @@ public sealed partial class Supervisor
 
     private void StartOver(SupervisorSettings settings)
     {
+        // Only those of children that are left behind; all others have their answer since their process stopped.
+        foreach (ProcessGroup group in _byPriority)
+        {
+            foreach (ProcessSlot slot in group.ByPriority)
+            {
+                foreach (Operation operation in slot.Waiters)
+                {
+                    Fail(slot, operation, FaultCode.ShutdownState);
+                }
+            }
+        }
+
         _slots.Clear();
         _groups.Clear();
         _byPriority.Clear();

@@ -251,6 +251,19 @@ public sealed class StoppingTests
         }
 
         [Fact]
+        public void A_request_that_waits_for_a_child_that_is_left_behind_is_answered()
+        {
+            Machine machine = Machine.Up(Machine.Group(Machine.Program("p", c => c with { AutoStart = false })));
+            long request = machine.Ask(new StartProcess("p", Wait: true));
+            machine.SignalAnswer = _ => (SignalResult.Refused, "[Errno 1] Operation not permitted");
+            machine.Ask(new Restart());
+            Assert.Contains("stopped for a reload", machine.Take());
+            Assert.Equal("waits", machine.AnswerText(request));
+            machine.Step(new Reloading(new SupervisorSettings("supervisor", LogLevel.Info)));
+            Assert.Equal("SHUTDOWN_STATE", machine.AnswerText(request));
+        }
+
+        [Fact]
         public void A_second_one_while_it_stops_is_only_logged()
         {
             _machine.Step(new SignalReceived(Signals.Hup));
