@@ -344,6 +344,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
                 child.Status = status;
                 child.ExitedAt = _clock.Now.Monotonic;
                 _dead[child.Process] = child;
+                Apply(new ChildReaped(child.Process, child.Incarnation));
                 Host.FinishOutput(child.Process, child.Incarnation);
             }
             else

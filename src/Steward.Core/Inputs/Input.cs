@@ -62,6 +62,14 @@ public sealed record ChildSpawned(ProcessId Process, Incarnation Incarnation, in
 public sealed record SpawnFailed(ProcessId Process, Incarnation Incarnation, string SpawnErr) : Input;
 
 /// <summary>
+/// A child of ours has been reaped; its output is still being read, and <see cref="ChildExited"/> follows. Meanwhile no deadline of its
+/// state counts: a dead child is not called RUNNING, nor killed.
+/// </summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+public sealed record ChildReaped(ProcessId Process, Incarnation Incarnation) : Input;
+
+/// <summary>
 /// A child of ours has been reaped and all it had written is read, logged and (where tapped) delivered as earlier inputs.
 /// </summary>
 /// <param name="Process">Which process.</param>

@@ -86,6 +86,11 @@ public sealed partial class Supervisor
                 Trigger(slot, ProcessTrigger.SpawnFailed);
                 break;
 
+            case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0 } slot:
+                slot.StateDue = long.MaxValue;
+                Schedule(slot);
+                break;
+
             case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0 } slot:
                 Reaped(slot, exited.Status, exited.ExitedAt);
                 break;

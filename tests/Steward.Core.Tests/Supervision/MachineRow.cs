@@ -187,6 +187,9 @@ internal sealed partial record MachineRow(ProcessState Given, IReadOnlyDictionar
             case "exited":
                 machine.Step(new ChildExited(slot.Id, incarnation, WaitStatus.FromExit(Number(arguments[0])), exitedAt));
                 return null;
+            case "reaped":
+                machine.Step(new ChildReaped(slot.Id, incarnation));
+                return null;
             case "killed":
                 machine.Step(new ChildExited(slot.Id, incarnation, WaitStatus.FromSignal(Signals.FromName(arguments[0])), exitedAt));
                 return null;

@@ -118,6 +118,15 @@ public sealed class MachineTableTests
             event EXITED processname:p groupname:p from_state:RUNNING expected:1 pid:101
             INFO exited: p (exit status 0; expected)
 
+        # dead, and its output is still being read (seed 5 of the simulation): not called RUNNING meanwhile, nor killed
+        STARTING  reaped @0.9s  ->  STARTING  timer(-)
+
+        STOPPING  reaped @3s  ->  STOPPING  timer(-)
+
+        STARTING  old reaped @0.9s  ->  STARTING  timer(0.100000001s)
+
+        BACKOFF  reaped  ->  BACKOFF  timer(1s)
+
         # the time of the death decides, not that of the news
         STARTING  exited(0,0.9s) @1s  ->  BACKOFF  timer(1s)
             event BACKOFF processname:p groupname:p from_state:STARTING tries:1
