@@ -231,6 +231,9 @@ public sealed partial class Supervisor
     private void DieEarly(ProcessSlot slot)
     {
         WaitStatus status = slot.LastStatus!.Value;
+
+        // Before it is called RUNNING for an instant: the dead are sent no events.
+        ReturnEvent(slot);
         if (_exitedAt - slot.StartedAt >= Math.Max(0, slot.Config.StartSecs) * Moment.Second)
         {
             slot.Backoff = 0;
@@ -242,7 +245,6 @@ public sealed partial class Supervisor
         slot.Pid = 0;
         slot.ExitStatus = null;
         slot.SpawnErr = TooQuick;
-        ReturnEvent(slot);
         BackOff(slot, LogLevel.Warn, $"exited: {slot.Name} ({status.Describe()}; not expected)");
     }
 

@@ -187,6 +187,20 @@ public sealed class ListenerTests
         }
 
         [Fact]
+        public void It_gets_nothing_when_it_is_dead_already()
+        {
+            // Seed 1689 of the simulation: up for startsecs, dead before that was noticed, and called RUNNING for an instant.
+            Machine machine = Machine.Up(Machine.Pool("pool", 10, ["REMOTE_COMMUNICATION"],
+                Machine.Program("l0", c => c with { AutoRestart = AutoRestart.False })));
+            machine.Output("pool:l0", "READY\n");
+            Send(machine, "a");
+            machine.At(2);
+            machine.Exit("pool:l0", 0);
+            Assert.Empty(Writes(machine));
+            Assert.Equal(1, machine.Slot("pool:l0").Group.Pool!.Count);
+        }
+
+        [Fact]
         public void It_gets_nothing_before_startsecs()
         {
             Machine machine = Machine.Up(Machine.Pool("pool", 10, ["REMOTE_COMMUNICATION"], Machine.Program("l0")));
