@@ -1,0 +1,52 @@
+namespace Steward.Simulation;
+
+/// <summary>What may go wrong in a run. Each is switched on or off by the seed, so that some runs meet one alone and some all of them.</summary>
+[Flags]
+internal enum Fault
+{
+    None = 0,
+
+    /// <summary>Spawns fail, with each of the texts that there are.</summary>
+    Spawn = 1 << 0,
+
+    /// <summary>The child is there and ends with 127 at once.</summary>
+    Exec = 1 << 1,
+
+    /// <summary>Programs end before startsecs, at startsecs, and a moment after it.</summary>
+    QuickExit = 1 << 2,
+
+    /// <summary>Programs do not end on the stop signal.</summary>
+    IgnoreTerm = 1 << 3,
+
+    /// <summary>Programs take their time to die even of SIGKILL.</summary>
+    SlowDeath = 1 << 4,
+
+    /// <summary>The kernel refuses signals to some children: EPERM.</summary>
+    Refused = 1 << 5,
+
+    /// <summary>Exits are reported long after the death, for output is still being read.</summary>
+    LateExit = 1 << 6,
+
+    /// <summary>Inputs come twice, or about an earlier run.</summary>
+    StaleNews = 1 << 7,
+
+    /// <summary>A pid is given to the next child as soon as it is free.</summary>
+    PidReuse = 1 << 8,
+
+    /// <summary>The wall clock is set, forwards and backwards.</summary>
+    WallJump = 1 << 9,
+
+    /// <summary>Pipes to stdin are full or closed.</summary>
+    Stdin = 1 << 10,
+
+    /// <summary>Listeners reject, stall, violate the protocol or die over an event.</summary>
+    Listener = 1 << 11,
+
+    /// <summary>Commands are not found, groups cannot be prepared, logs not cleared, configurations not read.</summary>
+    Preparation = 1 << 12,
+
+    /// <summary>Deadlines are looked at late: the machine was busy.</summary>
+    LateTimer = 1 << 13,
+
+    All = (1 << 14) - 1,
+}

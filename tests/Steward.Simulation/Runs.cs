@@ -1,0 +1,53 @@
+using System.Collections.Concurrent;
+using Steward.Simulation.Checks;
+
+namespace Steward.Simulation;
+
+/// <summary>Many runs and what they came to.</summary>
+internal sealed class Runs
+{
+    private readonly object _lock = new();
+
+    public Coverage Coverage { get; } = new();
+
+    public long Count { get; private set; }
+
+    public long Steps { get; private set; }
+
+    /// <summary>What failed, by ascending seed.</summary>
+    public IReadOnlyList<string> Failures { get; private set; } = [];
+
+    /// <summary>Plays the runs of all seeds from one to another, both included, on all processors.</summary>
+    public static Runs Play(ulong from, ulong to, int turns)
+    {
+        var runs = new Runs();
+        var failures = new ConcurrentBag<(ulong, string)>();
+        Parallel.ForEach(
+            Partitioner.Create((long)from, (long)to + 1),
+            range =>
+            {
+                var coverage = new Coverage();
+                long steps = 0;
+                for (long seed = range.Item1; seed < range.Item2; seed++)
+                {
+                    try
+                    {
+                        steps += new Simulation((ulong)seed, turns, coverage).Run().Steps;
+                    }
+                    catch (InvariantException failure)
+                    {
+                        failures.Add(((ulong)seed, failure.Message));
+                    }
+                }
+
+                lock (runs._lock)
+                {
+                    runs.Coverage.Add(coverage);
+                    runs.Count += range.Item2 - range.Item1;
+                    runs.Steps += steps;
+                }
+            });
+        runs.Failures = [.. failures.OrderBy(failure => failure.Item1).Select(failure => failure.Item2)];
+        return runs;
+    }
+}
