@@ -24,7 +24,7 @@ public sealed class EngineTests : IDisposable
         _engine = new Engine(new SupervisorSettings("supervisor", LogLevel.Info), _log, _clock, () => new ReadResult(_configuration, null));
         _host = new FakeHost { Events = _engine };
         _engine.Attach(_host);
-        Assert.Null(_engine.Load(_configuration));
+        Assert.Empty(_engine.Load(_configuration));
         _engine.BeginRunning();
         _engine.Start();
     }
@@ -144,8 +144,8 @@ public sealed class EngineTests : IDisposable
     {
         Assert.Equal("true", await Ask(new Shutdown()));
         Assert.False(_engine.Stopped.IsCompleted);
-        Assert.Equal("SHUTDOWN_STATE", Text(await _engine.RereadAsync().WaitAsync(s_limit)));
-        Assert.Equal("SHUTDOWN_STATE", Text(await _engine.ClearMainLogAsync().WaitAsync(s_limit)));
+        Assert.Equal("SHUTDOWN_STATE", Text(await _engine.RereadAsync("a test").WaitAsync(s_limit)));
+        Assert.Equal("SHUTDOWN_STATE", Text(await _engine.ClearMainLogAsync("a test").WaitAsync(s_limit)));
         _host.Die((101, WaitStatus.FromExit(0)));
         Assert.False(await _engine.Stopped.WaitAsync(s_limit));
     }
@@ -160,7 +160,7 @@ public sealed class EngineTests : IDisposable
         await _engine.InvokeAsync(() =>
         {
             _engine.StartOver(new SupervisorSettings("supervisor", LogLevel.Info));
-            Assert.Null(_engine.Load(_configuration));
+            Assert.Empty(_engine.Load(_configuration));
             _engine.BeginRunning();
         }).WaitAsync(s_limit);
         Assert.Equal(DaemonState.Running, _engine.State);
@@ -170,7 +170,7 @@ public sealed class EngineTests : IDisposable
 
     [Fact]
     public async Task Reading_again_says_the_difference() =>
-        Assert.Equal("+[] ~[] -[]", Text(await _engine.RereadAsync().WaitAsync(s_limit)));
+        Assert.Equal("+[] ~[] -[]", Text(await _engine.RereadAsync("a test").WaitAsync(s_limit)));
 
     [Fact]
     public async Task The_failure_of_an_action_belongs_to_the_one_who_waits_for_it()
@@ -233,6 +233,7 @@ public sealed class EngineTests : IDisposable
     private static Configuration Configure(params GroupConfig[] groups) => new()
     {
         File = "steward.conf",
+        FullPath = "/etc/steward.conf",
         Here = "/etc",
         Supervisord = new SupervisordConfig { PidFile = "/run/p", ChildLogDir = "/var/log" },
         Servers = [],
@@ -251,7 +252,7 @@ public sealed class EngineTests : IDisposable
         _ => throw new InvalidOperationException(outcome.GetType().Name),
     };
 
-    private async Task<string> Ask(Command command) => Text(await _engine.ExecuteAsync(command).WaitAsync(s_limit));
+    private async Task<string> Ask(Command command) => Text(await _engine.ExecuteAsync(command, "a test").WaitAsync(s_limit));
 
     /// <summary>Comes back when the engine has looked at everything that was there before.</summary>
     private Task Poke() => _engine.InvokeAsync(() => { }).WaitAsync(s_limit);

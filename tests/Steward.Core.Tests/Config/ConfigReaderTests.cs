@@ -54,7 +54,7 @@ public sealed class ConfigReaderTests
             FakeEnvironment machine = new FakeEnvironment().File("/etc/supervisor/supervisord.conf", "");
             Assert.True(ConfigReader.TryFindFile("/usr/bin/supervisord", machine, out string? file, out _));
             Assert.Equal("/etc/supervisor/supervisord.conf", file);
-            machine.File("/work/supervisord.conf", "").File("/usr/supervisord.conf", "");
+            machine.File("/cwd/supervisord.conf", "").File("/usr/supervisord.conf", "");
             Assert.True(ConfigReader.TryFindFile("/opt/bin/supervisord", machine, out file, out _));
             Assert.Equal("supervisord.conf", file);
         }
@@ -73,10 +73,10 @@ public sealed class ConfigReaderTests
         [Fact]
         public void A_relative_path_is_kept_for_messages_and_made_absolute_for_reloads()
         {
-            FakeEnvironment machine = new FakeEnvironment().File("/work/a/s.conf", "[supervisord]\nidentifier=%(here)s\n");
+            FakeEnvironment machine = new FakeEnvironment().File("/cwd/a/s.conf", "[supervisord]\nidentifier=%(here)s\n");
             Configuration configuration = ConfigReader.Read("a/s.conf", machine, ConfigOverrides.None).Configuration!;
-            Assert.Equal(("a/s.conf", "/work/a/s.conf", "/work/a"), (configuration.File, configuration.FullPath, configuration.Here));
-            Assert.Equal("/work/a", configuration.Supervisord.Identifier);
+            Assert.Equal(("a/s.conf", "/cwd/a/s.conf", "/cwd/a"), (configuration.File, configuration.FullPath, configuration.Here));
+            Assert.Equal("/cwd/a", configuration.Supervisord.Identifier);
         }
 
         [Fact]
@@ -157,7 +157,7 @@ public sealed class ConfigReaderTests
         public void Defaults()
         {
             SupervisordConfig config = Good("[supervisord]\n").Supervisord;
-            Assert.Equal(new SupervisordConfig { LogFile = "/work/supervisord.log", PidFile = "/work/supervisord.pid", ChildLogDir = "/tmp" }, config);
+            Assert.Equal(new SupervisordConfig { LogFile = "/cwd/supervisord.log", PidFile = "/cwd/supervisord.pid", ChildLogDir = "/tmp" }, config);
         }
 
         [Fact]
@@ -259,7 +259,7 @@ public sealed class ConfigReaderTests
         [InlineData("umask=8", "8 can not be converted to an octal type")]
         [InlineData("logfile=~nobodyhere/x", "The directory named as part of the path ~nobodyhere/x does not exist")]
         [InlineData("logfile_maxbytes=1K", "invalid literal for int() with base 10: '1k'")]
-        [InlineData("logfile=", "/work is a directory and cannot be the log file")]
+        [InlineData("logfile=", "/cwd is a directory and cannot be the log file")]
         [InlineData("loglevel=x", "bad logging level name 'x'")]
         [InlineData("silent=x", "not a valid boolean value: 'x'")]
         [InlineData("user=nope", "Invalid user name nope")]

@@ -146,7 +146,7 @@ public sealed class ConfigValueTests
     [InlineData("~who/x", null, "The directory named as part of the path ~who/x does not exist")]
     public void Directory_paths(string text, string? expected, string? error)
     {
-        Assert.Equal(error is null, ConfigValue.TryExistingDirectoryPath(text, "/work", Machine, out string? value, out string? actual));
+        Assert.Equal(error is null, ConfigValue.TryExistingDirectoryPath(text, "/cwd", Machine, out string? value, out string? actual));
         Assert.Equal((expected, error), (value, actual));
     }
 
@@ -156,7 +156,7 @@ public sealed class ConfigValueTests
     [InlineData("", null, " is not an existing directory")]
     public void Directories(string text, string? expected, string? error)
     {
-        Assert.Equal(error is null, ConfigValue.TryExistingDirectory(text, "/work", Machine, out string? value, out string? actual));
+        Assert.Equal(error is null, ConfigValue.TryExistingDirectory(text, "/cwd", Machine, out string? value, out string? actual));
         Assert.Equal((expected, error), (value, actual));
     }
 

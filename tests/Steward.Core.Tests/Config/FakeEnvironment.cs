@@ -8,10 +8,10 @@ namespace Steward.Core.Tests.Config;
 internal sealed class FakeEnvironment : IConfigEnvironment
 {
     private readonly Dictionary<string, byte[]> _files = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _directories = new(StringComparer.Ordinal) { "/", "/tmp", "/etc", "/home/me", "/work" };
+    private readonly HashSet<string> _directories = new(StringComparer.Ordinal) { "/", "/tmp", "/etc", "/home/me", "/cwd" };
     private readonly HashSet<string> _unreadable = new(StringComparer.Ordinal);
 
-    public string CurrentDirectory { get; set; } = "/work";
+    public string CurrentDirectory { get; set; } = "/cwd";
 
     public string HostName => "box";
 

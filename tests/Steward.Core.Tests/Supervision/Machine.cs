@@ -101,6 +101,7 @@ internal sealed class Machine
     public static Configuration Configuration(params GroupConfig[] groups) => new()
     {
         File = "steward.conf",
+        FullPath = "/etc/steward.conf",
         Here = "/etc",
         Supervisord = new SupervisordConfig { PidFile = "/run/p", ChildLogDir = "/var/log" },
         Servers = [],

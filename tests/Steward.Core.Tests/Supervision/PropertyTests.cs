@@ -14,6 +14,8 @@ public sealed class PropertyTests
     private sealed class Alarm(int number) : Timed
     {
         public int Number { get; } = number;
+
+        public override long Rank => Number;
     }
 
     [Fact]

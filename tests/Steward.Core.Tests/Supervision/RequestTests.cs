@@ -160,8 +160,8 @@ public sealed class RequestTests
     public sealed class GivenGroupCommands
     {
         private readonly Machine _machine = Machine.Up(
-            Machine.Group("late", 20, Off("x"), Off("y")),
-            Machine.Group("early", 10, Off("b", 2), Off("a", 1), Off("c", 2)));
+            Machine.Group("early", 10, Off("a", 1), Off("b", 2), Off("c", 2)),
+            Machine.Group("late", 20, Off("x"), Off("y")));
 
         [Fact]
         public void All_start_in_ascending_priority_none_waiting_for_another()

@@ -47,6 +47,7 @@ internal sealed class ConfigurationMaker
         return new Configuration
         {
             File = "steward.conf",
+            FullPath = "/etc/steward.conf",
             Here = "/etc",
             Supervisord = new SupervisordConfig { PidFile = "/run/p", ChildLogDir = "/var/log" },
             Servers = [],
