@@ -32,6 +32,7 @@ internal static unsafe partial class LibC
 
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
     internal const uint MFD_CLOEXEC = 1;
+    internal const uint MFD_NOEXEC_SEAL = 0x8;
 
     internal const short POSIX_SPAWN_SETPGROUP = 2;
 
