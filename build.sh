@@ -67,7 +67,7 @@ fi
 echo "build.sh: publishing steward ($mode, $rid) ..."
 rm -f "$stamp"
 if ! dotnet publish src/Steward/Steward.csproj --configuration Release --runtime "$rid" --output "$publish" \
-    --nologo --verbosity quiet "${properties[@]}" >"$log" 2>&1; then
+    --nologo --verbosity quiet "-p:StewardRid=$rid" "${properties[@]}" >"$log" 2>&1; then
     cat "$log" >&2
     die "dotnet publish failed; its output stands above and in $log"
 fi

@@ -11,6 +11,7 @@ public sealed class ProjectTests
         ["Steward.Protocol"] = ["Steward.Core"],
         ["Steward.Engine"] = ["Steward.Core"],
         ["Steward.Linux"] = ["Steward.Core"],
+        ["Steward.Journal"] = ["Steward.Core"],
         ["Steward.Http"] = ["Steward.Core", "Steward.Protocol", "Steward.Engine"],
         ["Steward.Client"] = ["Steward.Core", "Steward.Protocol"],
         ["Steward.Cli"] = ["Steward.Core", "Steward.Protocol", "Steward.Client"],
