@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
@@ -59,6 +60,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     private Thread? _thread;
 
     private TaskCompletionSource<bool> _stopped = NewStopped();
+
+    // Actions that were posted and have not begun.
+    private readonly ConcurrentDictionary<TaskCompletionSource, byte> _invocations = new();
 
     /// <summary>Makes an engine; nothing runs before <see cref="Start"/>.</summary>
     /// <param name="settings">The settings of the configuration.</param>
@@ -161,23 +165,32 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         _thread.Start();
     }
 
-    /// <summary>Runs an action on the engine's thread between two steps.</summary>
+    /// <summary>
+    /// Runs an action on the engine's thread between two steps. Fails when the engine ends before it comes to that.
+    /// </summary>
     public Task InvokeAsync(Action action)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _invocations.TryAdd(done, default);
         Post(default, () =>
         {
+            _invocations.TryRemove(done, out _);
             try
             {
                 action();
-                done.SetResult();
+                done.TrySetResult();
             }
             catch (Exception failure)
             {
                 // It belongs to the one who waits for it.
-                done.SetException(failure);
+                done.TrySetException(failure);
             }
         });
+        if (_isEnding)
+        {
+            FailInvocations();
+        }
+
         return done.Task;
     }
 
@@ -238,8 +251,11 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
             // A decision that failed half-way leaves nothing to go on with. The one who waits for the end says so and exits.
             lock (_inbox)
             {
+                _isEnding = true;
                 _stopped.TrySetException(defect);
             }
+
+            FailInvocations();
         }
     }
 
@@ -392,9 +408,18 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <summary>What was never looked at and what waits alike: the daemon is on its way out.</summary>
     private void RefuseAll()
     {
+        FailInvocations();
         foreach (long request in _waiting.Keys)
         {
             Complete(new RequestId(request), new Refused(new Fault(FaultCode.ShutdownState)));
+        }
+    }
+
+    private void FailInvocations()
+    {
+        foreach (TaskCompletionSource done in _invocations.Keys)
+        {
+            done.TrySetException(new InvalidOperationException("The engine has ended."));
         }
     }
 

@@ -181,6 +181,20 @@ public sealed class EngineTests : IDisposable
     }
 
     [Fact]
+    public async Task An_action_that_is_never_come_to_fails_instead_of_waiting_for_ever()
+    {
+        var blocked = new ManualResetEventSlim();
+        Task running = _engine.InvokeAsync(() => blocked.Wait(s_limit));
+        Task never = _engine.InvokeAsync(() => throw new InvalidOperationException("defect in an action is its own"));
+        Task end = Task.Run(_engine.Dispose);
+        blocked.Set();
+        await end.WaitAsync(s_limit);
+        await running.WaitAsync(s_limit);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => never.WaitAsync(s_limit));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => _engine.InvokeAsync(() => { }).WaitAsync(s_limit));
+    }
+
+    [Fact]
     public async Task A_defect_ends_the_engine_and_is_said_to_the_one_who_waits_for_its_end()
     {
         _host.SpawnError = _ => throw new InvalidOperationException("a defect");
