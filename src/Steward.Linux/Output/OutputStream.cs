@@ -33,4 +33,13 @@ internal sealed class OutputStream(ChildOutput child, OutputChannel channel, int
 
     /// <summary>How many reads in a row found the pipe full; -1 once it was enlarged.</summary>
     public sbyte FullReads { get; set; }
+
+    /// <summary>Whether it writes so much that it is read in every round, unwatched.</summary>
+    public bool IsHot { get; set; }
+
+    /// <summary>How many reads in a row brought much, while it is not hot.</summary>
+    public sbyte HotReads { get; set; }
+
+    /// <summary>How many reads in a row brought nothing, while it is hot.</summary>
+    public sbyte EmptyReads { get; set; }
 }

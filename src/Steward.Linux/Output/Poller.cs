@@ -46,13 +46,13 @@ internal sealed unsafe class Poller : IDisposable
     /// <summary>Watches a descriptor no more. To be called before it is closed: a copy of it elsewhere would keep it watched.</summary>
     internal void Remove(int fd) => _ = Control(LibC.EPOLL_CTL_DEL, fd, 0, 0);
 
-    /// <summary>Waits for something to happen, without a limit; answers how many events there are.</summary>
-    internal int Wait()
+    /// <summary>Waits for something to happen, without a limit, or only looks; answers how many events there are.</summary>
+    internal int Wait(bool isWaiting = true)
     {
         int count;
         do
         {
-            count = LibC.epoll_wait(_epoll, _events, MaxEvents, -1);
+            count = LibC.epoll_wait(_epoll, _events, MaxEvents, isWaiting ? -1 : 0);
         }
         while (LibC.Interrupted(count));
 

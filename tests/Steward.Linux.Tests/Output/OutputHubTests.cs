@@ -61,6 +61,36 @@ public sealed unsafe class OutputHubTests
     }
 
     [Fact]
+    public void A_stream_that_was_hot_is_still_heard_when_it_writes_little_again()
+    {
+        using var outside = new Outside();
+        Outside.Program web = outside.Start();
+        var expected = new StringBuilder();
+        for (int round = 0; round < 3; round++)
+        {
+            // Far beyond what makes a pipe hot; the write blocks while the pipe is full.
+            string much = new((char)('a' + round), 32 << 10);
+            for (int i = 0; i < 64; i++)
+            {
+                web.Write(much);
+                expected.Append(much);
+            }
+
+            Outside.Until(() => outside.Read("out").Length == expected.Length, "not all of it is in the log");
+            for (int i = 0; i < 10; i++)
+            {
+                // One at a time: each is seen by itself, first in the hot rounds and then by the poller.
+                web.Write("line\n");
+                expected.Append("line\n");
+                Outside.Until(() => outside.Read("out").Length == expected.Length, "not all of it is in the log");
+            }
+        }
+
+        web.Die();
+        Assert.Equal(expected.ToString(), outside.Read("out"));
+    }
+
+    [Fact]
     public void Stdin_is_queued_behind_a_full_pipe_up_to_its_bound_and_arrives_in_order()
     {
         using var outside = new Outside();
