@@ -187,6 +187,9 @@ internal static unsafe partial class LibC
     internal static partial int dup2(int from, int to);
 
     [LibraryImport("libc", SetLastError = true)]
+    internal static partial int dup3(int from, int to, int flags);
+
+    [LibraryImport("libc", SetLastError = true)]
     internal static partial int isatty(int fd);
 
     [LibraryImport("libc", SetLastError = true)]

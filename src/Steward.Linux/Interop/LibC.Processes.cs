@@ -17,6 +17,7 @@ internal static unsafe partial class LibC
     internal const nint SIG_ERR = -1;
 
     internal const int CLONE_VM = 0x100;
+    internal const int CLONE_FILES = 0x400;
     internal const int CLONE_VFORK = 0x4000;
 
     internal const int PROT_READ = 1;
@@ -30,6 +31,7 @@ internal static unsafe partial class LibC
     internal const int PR_SET_NAME = 15;
     internal const int PR_SET_CHILD_SUBREAPER = 36;
 
+    internal const uint CLOSE_RANGE_UNSHARE = 2;
     internal const uint CLOSE_RANGE_CLOEXEC = 4;
     internal const uint MFD_CLOEXEC = 1;
     internal const uint MFD_NOEXEC_SEAL = 0x8;

@@ -61,7 +61,9 @@ internal sealed unsafe class SpawnStub
     }
 
     /// <summary>Makes the child; comes back when it executes its program or has exited.</summary>
-    internal SpawnResult Run(SystemCallList list)
+    /// <param name="list">What it does.</param>
+    /// <param name="sharesDescriptors">Whether it begins with our table of descriptors; then the list unshares it first thing.</param>
+    internal SpawnResult Run(SystemCallList list, bool sharesDescriptors)
     {
         const int SetMask = 2;
         nint maskCall = SystemCallNumbers.Current.RtSigProcMask;
@@ -70,8 +72,8 @@ internal sealed unsafe class SpawnStub
             First = list.First,
             End = list.First + list.Count,
 
-            // SIGCHLD: a child as fork makes them. The handlers are a copy (no CLONE_SIGHAND), the descriptors too.
-            Flags = LibC.CLONE_VM | LibC.CLONE_VFORK | LibC.SIGCHLD,
+            // SIGCHLD: a child as fork makes them. The handlers are a copy (no CLONE_SIGHAND).
+            Flags = LibC.CLONE_VM | LibC.CLONE_VFORK | LibC.SIGCHLD | (sharesDescriptors ? LibC.CLONE_FILES : 0),
         };
 
         // No handler of ours may run in the child, on our stack: it inherits the blocked mask and unblocks when all

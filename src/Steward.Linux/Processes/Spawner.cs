@@ -21,6 +21,7 @@ internal sealed class Spawner : IDisposable
     private readonly SpawnStub? _stub;
     private readonly IReadOnlyList<byte[]> _helper;
     private readonly IReadOnlyList<byte[]> _helperEnvironment;
+    private readonly ChildSlots? _slots;
 
     /// <summary>Prepares what spawns need.</summary>
     /// <param name="helper">How the exec helper is called when the stub is not to be used; null: the stub if possible.</param>
@@ -29,7 +30,8 @@ internal sealed class Spawner : IDisposable
         _stub = helper is null ? SharedStub.Value : null;
         _helper = [.. (helper ?? ["/proc/self/exe"]).Select(NativeText.Encode)];
         _helperEnvironment = _stub is null ? ProcessEnvironment.Entries() : [];
-        MarkInheritedDescriptors();
+        bool hasCloseRange = MarkInheritedDescriptors();
+        _slots = _stub is not null && hasCloseRange ? ChildSlots.TryCreate() : null;
     }
 
     /// <summary>Says whether the stub is in use.</summary>
@@ -48,7 +50,9 @@ internal sealed class Spawner : IDisposable
             int dumpable = plan.User is null ? -1 : LibC.prctl(LibC.PR_GET_DUMPABLE, 0, 0, 0, 0);
             try
             {
-                return _stub.Run(SystemCallList.Build(plan, _arena));
+                return _slots is null
+                    ? _stub.Run(SystemCallList.Build(plan, _arena), sharesDescriptors: false)
+                    : SpawnFromSlots(plan, _slots);
             }
             finally
             {
@@ -66,6 +70,26 @@ internal sealed class Spawner : IDisposable
         lock (Gate)
         {
             _arena.Dispose();
+            _slots?.Dispose();
+        }
+    }
+
+    private SpawnResult SpawnFromSlots(ChildPlan plan, ChildSlots slots)
+    {
+        int errno = slots.Fill(plan.Stdin, plan.Stdout, plan.Stderr);
+        try
+        {
+            if (errno != 0)
+            {
+                return new SpawnResult(0, SpawnStage.Clone, errno);
+            }
+
+            ChildPlan moved = plan with { Stdin = slots.Stdin, Stdout = slots.Stdout, Stderr = slots.Stderr };
+            return _stub!.Run(SystemCallList.Build(moved, _arena, slots.End), sharesDescriptors: true);
+        }
+        finally
+        {
+            slots.Empty();
         }
     }
 
@@ -73,12 +97,14 @@ internal sealed class Spawner : IDisposable
     /// On a kernel without close_range for close-on-exec (before 5.11) marks what the daemon was started with beyond 0, 1 and 2;
     /// what it opens itself is marked from the beginning.
     /// </summary>
-    private static void MarkInheritedDescriptors()
+    /// <returns>Whether the kernel has close_range with all that is used of it here.</returns>
+    private static bool MarkInheritedDescriptors()
     {
-        // A range without a descriptor: only asks whether the call exists.
+        // A range without a descriptor: only asks whether the call exists. CLOSE_RANGE_UNSHARE is older than this flag; asking for it
+        // here would part this thread's descriptors from those of all others.
         if (LibC.close_range(uint.MaxValue, uint.MaxValue, (int)LibC.CLOSE_RANGE_CLOEXEC) == 0)
         {
-            return;
+            return true;
         }
 
         try
@@ -95,5 +121,7 @@ internal sealed class Spawner : IDisposable
         {
             // No /proc: inherited descriptors without the mark leak into children, as they do with Supervisor beyond minfds.
         }
+
+        return false;
     }
 }

@@ -50,10 +50,22 @@ internal sealed unsafe class SystemCallList
     internal SpawnStage StageOf(int index) => _stages[index];
 
     /// <summary>Makes the list in the arena, where it lives as long as the arena is not reset.</summary>
-    internal static SystemCallList Build(ChildPlan plan, NativeArena arena)
+    /// <param name="plan">The child.</param>
+    /// <param name="arena">Where the list lives.</param>
+    /// <param name="unshareFrom">
+    /// For a child that shares our table of descriptors: it gets one of its own before anything else, without those from this number
+    /// on; -1 for a child that has its own.
+    /// </param>
+    internal static SystemCallList Build(ChildPlan plan, NativeArena arena, int unshareFrom = -1)
     {
         SystemCallNumbers numbers = SystemCallNumbers.Current;
         var list = new SystemCallList((SystemCall*)arena.Allocate(Capacity * sizeof(SystemCall)));
+        if (unshareFrom >= 0)
+        {
+            list.Add(
+                SpawnStage.Descriptors, ignoreFailure: false, numbers.CloseRange, unshareFrom, unchecked((nint)uint.MaxValue),
+                (nint)LibC.CLOSE_RANGE_UNSHARE);
+        }
 
         // All zero is SIG_DFL, no flags, empty mask. 9 and 19 cannot be set and need not be.
         nint defaultAction = (nint)arena.Allocate(64);
