@@ -108,6 +108,9 @@ public sealed partial class Engine
     /// <inheritdoc/>
     public bool IsLogged(LogLevel level) => _log.IsEnabled(level);
 
+    /// <inheritdoc/>
+    public void HadBurst() => _memory.Note();
+
     private static Task<Outcome> Refusal(FaultCode code, string? extra = null) =>
         Task.FromResult<Outcome>(new Refused(new Fault(code, extra)));
 

@@ -101,6 +101,11 @@ public sealed partial class Engine
             return new SpawnFailed(spawn.Process, spawn.Incarnation, error);
         }
 
+        if (++_spawns % SpawnsOfBurst == 0)
+        {
+            _memory.Note();
+        }
+
         _children.Add(answer.Pid, new Child(spawn.Process, spawn.Incarnation));
         return new ChildSpawned(spawn.Process, spawn.Incarnation, answer.Pid);
     }

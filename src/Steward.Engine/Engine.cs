@@ -32,6 +32,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
     private const int ReapsPerTurn = 100;
     private const int RequestsPerTurn = 64;
+
+    // A start of so many programs leaves some hundred kilobytes of garbage behind.
+    private const int SpawnsOfBurst = 32;
     private const int StackSize = 4 << 20;
 
     private readonly Supervisor _supervisor;
@@ -56,6 +59,8 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     private readonly Dictionary<ProcessId, Child> _dead = [];
     private readonly Stack<List<Effect>> _spareLists = new();
     private readonly List<int> _takenSignals = [];
+    private readonly IdleMemory _memory = new();
+    private int _spawns;
     private IProcessHost? _host;
     private Thread? _thread;
 
@@ -222,6 +227,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         }
 
         RefuseAll();
+        _memory.Dispose();
     }
 
     private static TaskCompletionSource<bool> NewStopped() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -57,4 +57,9 @@ public interface ISupervisorControl
 
     /// <summary>Says whether lines of a level are written at all; cheap.</summary>
     bool IsLogged(LogLevel level);
+
+    /// <summary>Says that much memory was used for a moment, so that it is given back when it is quiet again; cheap.</summary>
+    void HadBurst()
+    {
+    }
 }

@@ -4,7 +4,7 @@ using Steward.Core.Model;
 namespace Steward.Core.Supervision;
 
 /// <summary>What is known about a process at one moment; the source of <c>getProcessInfo</c>.</summary>
-public readonly record struct ProcessSnapshot
+public sealed record ProcessSnapshot
 {
     /// <summary>The process's name.</summary>
     public required string Name { get; init; }

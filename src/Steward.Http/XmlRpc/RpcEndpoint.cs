@@ -17,6 +17,7 @@ namespace Steward.Http.XmlRpc;
 internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorVersion, CancellationToken endWaiting)
 {
     private const int FirstBytes = 64 << 10;
+    private const int LongAnswer = 128 << 10;
 
     private static readonly StringValues TextXml = "text/xml";
 
@@ -186,6 +187,11 @@ internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorV
             control.Log(LogLevel.Trace, fault is null
                 ? $"XML-RPC method {Shown(call)}() returned successfully"
                 : $"XML-RPC method {Shown(call)}() returned fault: [{(int)fault.Code}] {fault.Text}");
+        }
+
+        if (writer.Length > LongAnswer)
+        {
+            control.HadBurst();
         }
 
         return exchange.SendAsync(200, TextXml, writer.Written);

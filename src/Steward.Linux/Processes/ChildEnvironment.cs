@@ -14,6 +14,7 @@ internal sealed class ChildEnvironment
 {
     // Names as Latin-1 text: one character for one byte, so that names that are no valid UTF-8 stay distinct.
     private readonly List<(string Name, byte[] Entry)> _inherited = [];
+    private readonly Dictionary<string, int> _index = new(StringComparer.Ordinal);
 
     /// <summary>Reads the environment that this process has.</summary>
     public ChildEnvironment()
@@ -24,13 +25,12 @@ internal sealed class ChildEnvironment
     /// <summary>Takes entries <c>NAME=value</c>; those without <c>=</c> are dropped, of doublets the first counts.</summary>
     public ChildEnvironment(IEnumerable<byte[]> entries)
     {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (byte[] entry in entries)
         {
             int end = entry.AsSpan().IndexOf((byte)'=');
-            if (end > 0 && seen.Add(Encoding.Latin1.GetString(entry, 0, end)))
+            if (end > 0 && Encoding.Latin1.GetString(entry, 0, end) is var name && _index.TryAdd(name, _inherited.Count))
             {
-                _inherited.Add((Encoding.Latin1.GetString(entry, 0, end), entry));
+                _inherited.Add((name, entry));
             }
         }
     }
@@ -48,42 +48,42 @@ internal sealed class ChildEnvironment
     /// <summary>Makes the environment of one child.</summary>
     public IReadOnlyList<byte[]> For(ProcessConfig config, string group, string? serverUrl)
     {
-        var entries = new List<byte[]>(_inherited.Count + 8);
-        var index = new Dictionary<string, int>(_inherited.Count + 8, StringComparer.Ordinal);
-        foreach ((string name, byte[] entry) in _inherited)
+        // What is inherited is shared, entries and index alike: a start costs what it adds.
+        var entries = new List<byte[]>(_inherited.Count + 4 + config.Environment.Count);
+        foreach ((string _, byte[] entry) in _inherited)
         {
-            index.Add(name, entries.Count);
             entries.Add(entry);
         }
 
-        void Set(string name, string value)
-        {
-            byte[] entry = NativeText.Encode(name + "=" + value);
-            string key = Encoding.Latin1.GetString(entry, 0, entry.AsSpan().IndexOf((byte)'='));
-            if (index.TryGetValue(key, out int place))
-            {
-                entries[place] = entry;
-            }
-            else
-            {
-                index.Add(key, entries.Count);
-                entries.Add(entry);
-            }
-        }
-
-        Set("SUPERVISOR_ENABLED", "1");
+        var added = new Dictionary<string, int>(4 + config.Environment.Count, StringComparer.Ordinal);
+        Set(entries, added, "SUPERVISOR_ENABLED", "1");
         if ((config.ServerUrl ?? serverUrl) is { } url)
         {
-            Set("SUPERVISOR_SERVER_URL", url);
+            Set(entries, added, "SUPERVISOR_SERVER_URL", url);
         }
 
-        Set("SUPERVISOR_PROCESS_NAME", config.Name);
-        Set("SUPERVISOR_GROUP_NAME", group);
+        Set(entries, added, "SUPERVISOR_PROCESS_NAME", config.Name);
+        Set(entries, added, "SUPERVISOR_GROUP_NAME", group);
         foreach (KeyValuePair<string, string> variable in config.Environment)
         {
-            Set(variable.Key, variable.Value);
+            Set(entries, added, variable.Key, variable.Value);
         }
 
         return entries;
+    }
+
+    private void Set(List<byte[]> entries, Dictionary<string, int> added, string name, string value)
+    {
+        byte[] entry = NativeText.Encode(name + "=" + value);
+        string key = Encoding.Latin1.GetString(entry, 0, entry.AsSpan().IndexOf((byte)'='));
+        if (_index.TryGetValue(key, out int place) || added.TryGetValue(key, out place))
+        {
+            entries[place] = entry;
+        }
+        else
+        {
+            added.Add(key, entries.Count);
+            entries.Add(entry);
+        }
     }
 }

@@ -29,6 +29,10 @@ public sealed class XmlRpcWriter : IDisposable
     private static readonly SearchValues<byte> SpecialOrWideBytes = SearchValues.Create(
         [.. Enumerable.Range(0, 256).Select(b => (byte)b).Where(b => b >= 0x80 || SpecialBytes.Contains(b))]);
 
+    // The large buffer of the last long answer, for the next one, unless the collector took it meanwhile. The shared pool would keep
+    // one of each size for each core.
+    private static WeakReference<byte[]>? s_spare;
+
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(4096);
     private int _length;
 
@@ -44,7 +48,7 @@ public sealed class XmlRpcWriter : IDisposable
         _length = 0;
         if (_buffer.Length > KeptBytes)
         {
-            ArrayPool<byte>.Shared.Return(_buffer);
+            GiveBack(_buffer);
             _buffer = ArrayPool<byte>.Shared.Rent(4096);
         }
     }
@@ -64,7 +68,7 @@ public sealed class XmlRpcWriter : IDisposable
         _length = 0;
         if (buffer.Length > 0)
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            GiveBack(buffer);
         }
     }
 
@@ -308,12 +312,36 @@ public sealed class XmlRpcWriter : IDisposable
     {
         if (_buffer.Length - _length < size)
         {
-            byte[] larger = ArrayPool<byte>.Shared.Rent(checked(Math.Max(_length + size, _buffer.Length * 2)));
+            byte[] larger = Take(checked(Math.Max(_length + size, _buffer.Length * 2)));
             _buffer.AsSpan(0, _length).CopyTo(larger);
-            ArrayPool<byte>.Shared.Return(_buffer);
+            GiveBack(_buffer);
             _buffer = larger;
         }
 
         return _buffer.AsSpan(_length);
+    }
+
+    private static byte[] Take(int size)
+    {
+        if (size <= KeptBytes)
+        {
+            return ArrayPool<byte>.Shared.Rent(size);
+        }
+
+        return Interlocked.Exchange(ref s_spare, null) is { } spare && spare.TryGetTarget(out byte[]? buffer) && buffer.Length >= size
+            ? buffer
+            : GC.AllocateUninitializedArray<byte>(size);
+    }
+
+    private static void GiveBack(byte[] buffer)
+    {
+        if (buffer.Length <= KeptBytes)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+        else
+        {
+            Volatile.Write(ref s_spare, new WeakReference<byte[]>(buffer));
+        }
     }
 }
