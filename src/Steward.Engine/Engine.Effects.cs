@@ -65,6 +65,10 @@ public sealed partial class Engine
                 _log.Write(line.Level, line.Text, _clock.Now.Wall);
                 break;
 
+            case Record record:
+                Tell(record.Entry);
+                break;
+
             case Reply reply:
                 Complete(reply.Request, reply.Outcome);
                 break;

@@ -18,7 +18,7 @@ namespace Steward.Journal;
 /// </para>
 /// <para>Every member may be called on any thread. Nothing is opened before the thread runs: <see cref="Open"/> returns at once.</para>
 /// </remarks>
-public sealed partial class EventJournal : IDisposable
+public sealed partial class EventJournal : IJournalSink, IDisposable
 {
     private const int BatchEntries = 1000;
     private const int EntryWeight = 160;

@@ -1,4 +1,5 @@
 using Steward.Core.Config;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 
@@ -71,6 +72,12 @@ public sealed record ReopenLogs : Effect;
 /// <param name="Level">Its level; the log drops what is below the configured one.</param>
 /// <param name="Text">Its text; may hold newlines.</param>
 public sealed record Log(LogLevel Level, string Text) : Effect;
+
+/// <summary>
+/// Tells a fact to those who keep them (<see cref="Ports.IJournalSink"/>). Made only while <see cref="Supervision.Supervisor.IsRecording"/>.
+/// </summary>
+/// <param name="Entry">The fact, and whom it is about; without a number yet.</param>
+public sealed record Record(JournalEntry Entry) : Effect;
 
 /// <summary>Answers a request.</summary>
 /// <param name="Request">Whom.</param>

@@ -56,6 +56,12 @@ public sealed partial class Supervisor
     /// <summary>Monotonic nanoseconds of the next moment at which a step is needed; <see cref="long.MaxValue"/> for none.</summary>
     public long NextDeadline => _deadlines.Next;
 
+    /// <summary>
+    /// Whether facts are told as <see cref="Record"/>: false while nobody would read them. Not part of the state, as it is the outside
+    /// that knows who listens.
+    /// </summary>
+    public bool IsRecording { get; set; }
+
     /// <summary>Told of each cell of the table that runs and of each change of a state; null in a daemon.</summary>
     internal IMachineObserver? Observer { get; set; }
 

@@ -18,7 +18,7 @@ public static class CompletenessTests
         [InlineData("Supervision.Supervisor",
             "Settings State _isUp _lastProcess _nextSerial _latest _byActivation _slices _tickTimer _stopping _told _stoppedFor _mayHaveStopped "
             + "_stoppingTimer _reloadAsked _reloadRequest",
-            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exitedAt Observer")]
+            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exitedAt IsRecording Observer")]
         [InlineData("Supervision.SupervisorSettings", "Identifier LogLevel", "")]
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
