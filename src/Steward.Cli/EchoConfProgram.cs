@@ -67,6 +67,9 @@ public static class EchoConfProgram
         ;childlogdir=/tmp            ; where logs with generated names go; default: the directory for temporary files
         ;environment=KEY="value"     ; variables that are added to every program's environment
         ;strip_ansi=false            ; true: take escape sequences out of the programs' logs
+        ; journal=AUTO               ; what happened and why, for `steward why`: a file; AUTO: beside the log; NONE
+        ; journal_maxbytes=256MB     ; the oldest entries go at this size
+        ; journal_maxdays=30         ; and at this age
 
         ; What supervisorctl speaks. Without this section it finds nobody to talk to.
         [rpcinterface:supervisor]

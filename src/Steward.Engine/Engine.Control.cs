@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
@@ -49,7 +50,7 @@ public sealed partial class Engine
         ReadResult read = _read();
         return read.Configuration is { } configuration
             ? AskAsync(request => new ConfigurationRead(request, configuration, requester))
-            : Refusal(FaultCode.CantReread, read.Failure);
+            : RefuseReread(read.Failure, requester);
     }
 
     /// <inheritdoc/>
@@ -110,6 +111,12 @@ public sealed partial class Engine
 
     /// <inheritdoc/>
     public void HadBurst() => _memory.Note();
+
+    private Task<Outcome> RefuseReread(string? failure, string requester)
+    {
+        Record(new ConfigFact(ConfigAction.Refused, failure, requester.Length == 0 ? null : requester));
+        return Refusal(FaultCode.CantReread, failure);
+    }
 
     private static Task<Outcome> Refusal(FaultCode code, string? extra = null) =>
         Task.FromResult<Outcome>(new Refused(new Fault(code, extra)));

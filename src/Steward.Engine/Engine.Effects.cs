@@ -48,7 +48,7 @@ public sealed partial class Engine
                 break;
 
             case PrepareGroup prepare:
-                Apply(Host.PrepareGroup(prepare.Request, prepare.Group));
+                Apply(Host.PrepareGroup(prepare.Request, prepare.Group) with { Requester = prepare.Requester });
                 break;
 
             case ClearLogs clear:
@@ -102,7 +102,7 @@ public sealed partial class Engine
         SpawnAnswer answer = Host.Spawn(spawn);
         if (answer.SpawnErr is { } error)
         {
-            return new SpawnFailed(spawn.Process, spawn.Incarnation, error);
+            return new SpawnFailed(spawn.Process, spawn.Incarnation, error, answer.Stage);
         }
 
         if (++_spawns % SpawnsOfBurst == 0)
@@ -121,6 +121,7 @@ public sealed partial class Engine
         if (_children.TryGetValue(signal.Pid, out Child? child) && child.Process == signal.Process && child.Incarnation == signal.Incarnation)
         {
             result = Host.Signal(signal.Pid, signal.Number, signal.ToGroup, out error);
+            child.IsKilled |= signal.Number == Signals.Kill && result == SignalResult.Delivered;
         }
 
         return new SignalAnswered(signal.Process, signal.Incarnation, signal.Request, signal.Number, result, error);

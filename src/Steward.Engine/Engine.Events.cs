@@ -29,8 +29,8 @@ public sealed partial class Engine
         Arrive(new Arrival(process, incarnation, channel, data, IsCapture: true));
 
     /// <inheritdoc/>
-    public void OutputFinished(ProcessId process, Incarnation incarnation) =>
-        Arrive(new Arrival(process, incarnation, default, Data: null, IsCapture: false));
+    public void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput = null) =>
+        Arrive(new Arrival(process, incarnation, default, Data: null, IsCapture: false, lastOutput));
 
     private void Arrive(Arrival arrival)
     {

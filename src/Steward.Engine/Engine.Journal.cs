@@ -9,8 +9,8 @@ public sealed partial class Engine
     // Replaced whole, under the lock of the state.
     private volatile IJournalSink[] _sinks = [];
 
-    /// <summary>Gives every fact from here on to a sink, after those that are there already. Any thread; best before <see cref="Load"/>.</summary>
-    public void AddSink(IJournalSink sink) => SetSinks(sinks => [.. sinks, sink]);
+    /// <summary>Gives every fact from here on to a sink, after those that are there already; twice is once. Any thread; best before <see cref="Load"/>.</summary>
+    public void AddSink(IJournalSink sink) => SetSinks(sinks => [.. sinks.Where(other => other != sink), sink]);
 
     /// <summary>Tells a sink nothing more. Any thread; a call that is under way may still reach it.</summary>
     public void RemoveSink(IJournalSink sink) => SetSinks(sinks => [.. sinks.Where(other => other != sink)]);

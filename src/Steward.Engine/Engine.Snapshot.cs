@@ -98,6 +98,7 @@ public sealed partial class Engine
                 writer.Integer(1, pid);
                 writer.Integer(2, child.Process.Value);
                 writer.Integer(3, child.Incarnation.Value);
+                writer.Flag(4, child.IsKilled);
                 writer.End();
             }
 
@@ -108,6 +109,7 @@ public sealed partial class Engine
                 writer.Integer(2, child.Incarnation.Value);
                 writer.Integer(3, child.Status.Raw);
                 writer.Integer(4, child.ExitedAt);
+                writer.Integer(5, child.OutOfMemory is { } isOutOfMemory ? isOutOfMemory ? 1 : 0 : null);
                 writer.End();
             }
 
@@ -128,6 +130,7 @@ public sealed partial class Engine
                     writer.Bytes(5, data);
                 }
 
+                writer.Text(6, arrival.LastOutput);
                 writer.End();
             }
 
@@ -164,6 +167,9 @@ public sealed partial class Engine
         {
             int pid = inner.Int32(1, "pid", 1);
             Child child = ReadChild(ref inner, 2);
+
+            // What the journal is told is missing from snapshots of the first versions.
+            child.IsKilled = inner.OptionalInt32(4, "isKilled", 0, 1) == 1;
             if (!engine._children.TryAdd(pid, child) || !known.Add((child.Process, child.Incarnation)))
             {
                 throw inner.Refusal("pid", $"{pid} or its process is there twice");
@@ -177,6 +183,7 @@ public sealed partial class Engine
             Child child = ReadChild(ref inner, 1);
             child.Status = new WaitStatus(inner.Int32(3, "status"));
             child.ExitedAt = inner.Integer(4, "exitedAt");
+            child.OutOfMemory = inner.OptionalInt32(5, "outOfMemory", 0, 1) is { } isOutOfMemory ? isOutOfMemory == 1 : null;
             if (!engine._dead.TryAdd(child.Process, child) || !known.Add((child.Process, child.Incarnation)))
             {
                 throw inner.Refusal("process", $"{child.Process.Value} is there twice");
@@ -202,7 +209,8 @@ public sealed partial class Engine
             var incarnation = new Incarnation(inner.Int32(2, "incarnation"));
             OutputChannel channel = inner.Choice<OutputChannel>(3, "channel");
             bool isCapture = inner.Flag(4, "isCapture");
-            engine._arrivals.Enqueue(new Arrival(process, incarnation, channel, inner.OptionalBytes(5, "data"), isCapture));
+            byte[]? data = inner.OptionalBytes(5, "data");
+            engine._arrivals.Enqueue(new Arrival(process, incarnation, channel, data, isCapture, inner.OptionalText(6, "lastOutput")));
             inner.End();
         }
 

@@ -366,8 +366,15 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
                 child.Status = status;
                 child.ExitedAt = _clock.Now.Monotonic;
                 _dead[child.Process] = child;
+                bool isRecorded = _sinks.Length > 0;
+                if (isRecorded && status.Signal == Signals.Kill)
+                {
+                    child.OutOfMemory = child.IsKilled ? false : Host.TakeOutOfMemoryKill();
+                }
+
                 Apply(new ChildReaped(child.Process, child.Incarnation));
-                Host.FinishOutput(child.Process, child.Incarnation);
+                Host.FinishOutput(
+                    child.Process, child.Incarnation, isRecorded && _supervisor.IsUnexpected(child.Process, child.Incarnation, status));
             }
             else
             {
@@ -396,7 +403,8 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
             {
                 if (_dead.Remove(arrival.Process, out Child? child))
                 {
-                    Apply(new ChildExited(child.Process, child.Incarnation, child.Status, child.ExitedAt));
+                    Apply(new ChildExited(
+                        child.Process, child.Incarnation, child.Status, child.ExitedAt, child.OutOfMemory, arrival.LastOutput));
                 }
             }
             else if (arrival.IsCapture)
@@ -439,11 +447,17 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         public WaitStatus Status { get; set; }
 
         public long ExitedAt { get; set; }
+
+        /// <summary>Whether a SIGKILL of ours reached it.</summary>
+        public bool IsKilled { get; set; }
+
+        /// <summary>Whether the kernel killed it for want of memory; null when that is not known.</summary>
+        public bool? OutOfMemory { get; set; }
     }
 
     /// <summary>Something to be done between two steps, and who waits for its answer; zero for nobody.</summary>
     private readonly record struct Request(RequestId Id, Action Run);
 
     /// <summary>Something the host reported about a child's output; without data it is the end of it.</summary>
-    private readonly record struct Arrival(ProcessId Process, Incarnation Incarnation, OutputChannel Channel, byte[]? Data, bool IsCapture);
+    private readonly record struct Arrival(ProcessId Process, Incarnation Incarnation, OutputChannel Channel, byte[]? Data, bool IsCapture, string? LastOutput = null);
 }

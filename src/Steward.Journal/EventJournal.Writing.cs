@@ -215,6 +215,9 @@ public sealed partial class EventJournal
             Monitor.PulseAll(_gate);
         }
 
+        // Should the end come now, there is no batch to lose.
+        _batchAccepted = 0;
+        _batchLosses = 0;
         if (told is not null)
         {
             _log(LogLevel.Warn, told);
@@ -235,7 +238,9 @@ public sealed partial class EventJournal
             {
                 Mode = FileMode.CreateNew,
                 Access = FileAccess.Write,
+#pragma warning disable CA1416 // Steward is for Linux alone.
                 UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+#pragma warning restore CA1416
             });
         }
 
@@ -289,7 +294,7 @@ public sealed partial class EventJournal
 
         if (isNew)
         {
-            _log(LogLevel.Error, text);
+            _log(LogLevel.Warn, text);
         }
 
         // The first time after damage at once: there is a new file to be made.

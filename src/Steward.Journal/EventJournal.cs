@@ -40,6 +40,7 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     private long _lostFirst;
     private long _lostLast;
     private string _lostReason = "";
+    private bool _isStarted;
     private bool _isWaiting;
     private bool _isHurried;
     private bool _isClosing;
@@ -66,10 +67,29 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     /// <param name="log">Takes lines for the activity log; called on the journal's thread and on readers' threads.</param>
     public static EventJournal Open(JournalOptions options, IClock clock, Action<LogLevel, string> log)
     {
-        options.Check();
-        var journal = new EventJournal(options, clock, log);
-        journal._thread.Start();
+        EventJournal journal = Create(options, clock, log);
+        journal.Start();
         return journal;
+    }
+
+    /// <summary>Makes a journal that queues what it is given and touches nothing before <see cref="Start"/>. The parameters are those of <see cref="Open"/>.</summary>
+    public static EventJournal Create(JournalOptions options, IClock clock, Action<LogLevel, string> log)
+    {
+        options.Check();
+        return new EventJournal(options, clock, log);
+    }
+
+    /// <summary>Starts the thread, which opens the file; once is enough.</summary>
+    public void Start()
+    {
+        lock (_gate)
+        {
+            if (!_isStarted)
+            {
+                _isStarted = true;
+                _thread.Start();
+            }
+        }
     }
 
     /// <summary>Entries on disk since this journal was opened.</summary>
@@ -186,6 +206,8 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
             Monitor.PulseAll(_gate);
         }
 
+        // What came in before the start is written all the same.
+        Start();
         return _thread.Join(limit);
     }
 

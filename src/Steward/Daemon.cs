@@ -1,9 +1,11 @@
 using Steward.Cli;
 using Steward.Core.Config;
+using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
 using Steward.Engine;
 using Steward.Http;
+using Steward.Journal;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
 using Steward.Linux.Processes;
@@ -133,10 +135,13 @@ internal sealed class Daemon
         _sockets = ControlSockets.Create(_configuration.Servers, Say);
         using var log = new ReplaceableLog(LogOptions());
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages]);
-
+        SqliteLibrary.LoadWith(MemoryLibrary.Load);
+        using var journal = new JournalHolder(
+            SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
         using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload);
         using var host = new ProcessHost(engine, HostOptions(limits));
         engine.Attach(host);
+        KeepJournal(engine, journal);
         if (!Settings.NoCleanup)
         {
             host.CleanUpAutoLogs();
@@ -155,8 +160,12 @@ internal sealed class Daemon
         }
 
         WritePidFile(engine);
+        engine.Record(About(DaemonAction.Started));
         engine.BeginRunning();
         engine.Start();
+
+        // The programs come first; what they did meanwhile waits in memory.
+        journal.Start();
         HttpServers? http = null;
         try
         {
@@ -167,10 +176,11 @@ internal sealed class Daemon
                 http.StopAsync().GetAwaiter().GetResult();
                 if (!reload)
                 {
+                    engine.Record(About(DaemonAction.Stopped));
                     return 0;
                 }
 
-                StartAgain(engine, host, log, limits);
+                StartAgain(engine, host, log, journal, limits);
             }
         }
         catch (Exception defect) when (defect is not StartException)
@@ -188,7 +198,7 @@ internal sealed class Daemon
     }
 
     /// <summary>Everything is stopped, and the configuration to go on with was validated before that.</summary>
-    private void StartAgain(Engine.Engine engine, ProcessHost host, ReplaceableLog log, RaisedLimits limits)
+    private void StartAgain(Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, RaisedLimits limits)
     {
         _configuration = engine.ValidatedReload
             ?? throw new InvalidOperationException("A reload came to its end without a configuration.");
@@ -207,6 +217,7 @@ internal sealed class Daemon
         }
 
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);
+        KeepJournal(engine, journal);
         engine.InvokeAsync(() =>
         {
             engine.StartOver(EngineSettings());
@@ -286,6 +297,25 @@ internal sealed class Daemon
         [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
         engine,
         Program.SupervisorVersion).GetAwaiter().GetResult();
+
+    private void KeepJournal(Engine.Engine engine, JournalHolder journal)
+    {
+        journal.Configure(Settings.JournalPath is not { } path ? null : new JournalOptions(path)
+        {
+            MaxBytes = Settings.JournalMaxBytes,
+            MaxAge = TimeSpan.FromDays(Settings.JournalMaxDays),
+        });
+        if (journal.Current is null)
+        {
+            engine.RemoveSink(journal);
+        }
+        else
+        {
+            engine.AddSink(journal);
+        }
+    }
+
+    private static DaemonFact About(DaemonAction action) => new(action, Program.Version, Environment.ProcessId);
 
     private static void WriteMessages(ReplaceableLog log, IEnumerable<LoadMessage> messages)
     {

@@ -13,6 +13,9 @@ internal static class Program
     /// <summary>What clients are told: the version of Supervisor whose interface this is.</summary>
     public const string SupervisorVersion = "4.4.0";
 
+    /// <summary>Steward's own version.</summary>
+    public static string Version => typeof(Program).Assembly.GetName().Version!.ToString(3);
+
     private static DescriptorStream Output => new(StandardStreams.Output);
 
     private static DescriptorStream Error => new(StandardStreams.Error);
@@ -59,8 +62,7 @@ internal static class Program
                 StandardStreams.Write(StandardStreams.Error, Usage(name));
                 return StartException.ExitStatus;
             case "-v" or "--version":
-                string version = typeof(Program).Assembly.GetName().Version!.ToString(3);
-                StandardStreams.Write(StandardStreams.Output, $"steward {version} (interface of Supervisor {SupervisorVersion})\n");
+                StandardStreams.Write(StandardStreams.Output, $"steward {Version} (interface of Supervisor {SupervisorVersion})\n");
                 return 0;
             default:
                 // Options of the control tool may come first: steward -c FILE status.

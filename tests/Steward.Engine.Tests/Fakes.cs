@@ -109,7 +109,12 @@ internal sealed class FakeHost : IProcessHost
 
     public void ReapingDone() => Calls.Enqueue("reaping done");
 
-    public void FinishOutput(ProcessId process, Incarnation incarnation)
+    /// <summary>What the kernel's log of memory says.</summary>
+    public bool? IsOutOfMemory { get; set; }
+
+    public bool? TakeOutOfMemoryKill() => IsOutOfMemory;
+
+    public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
         if (HoldsOutput)
         {
@@ -117,7 +122,7 @@ internal sealed class FakeHost : IProcessHost
         }
         else
         {
-            Events.OutputFinished(process, incarnation);
+            Events.OutputFinished(process, incarnation, wantsOutput ? "last words\n" : null);
         }
     }
 

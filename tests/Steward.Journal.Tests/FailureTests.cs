@@ -43,6 +43,22 @@ public class FailureTests
     }
 
     [Fact]
+    public void When_it_is_closed_with_entries_waiting_Then_they_are_written_even_if_it_was_never_started()
+    {
+        using var test = new TestJournal();
+        test.Fill(1);
+        test.Journal.Dispose();
+        var journal = EventJournal.Create(test.Options, test.Clock, static (_, _) => { });
+        journal.Append(TestJournal.Entry(2));
+        journal.Append(TestJournal.Entry(3));
+        Assert.True(journal.Close(TestJournal.Patience));
+        Assert.Equal((2, 0), (journal.Written, journal.Dropped));
+        using var again = new TestJournal(directory: test.Directory);
+        again.WaitFor(() => again.Journal.Read(new JournalQuery()).Failure is null, "open");
+        Assert.Equal([1, 2, 3], again.All().Select(static entry => entry.Wall));
+    }
+
+    [Fact]
     public void When_the_file_is_damaged_at_opening_Then_it_is_moved_aside_and_a_new_one_begun()
     {
         using var test = new TestJournal();

@@ -67,6 +67,9 @@ internal sealed partial class ConfigLoad
         string childLogDir = reader.Value("childlogdir", names, _environment.TempDirectory, _existingDirectory, DirectoryRemedy)!;
         bool noCleanup = reader.Boolean("nocleanup", names, false);
         bool stripAnsi = reader.Boolean("strip_ansi", names, false);
+        string journal = reader.Text("journal", names) is { Length: > 0 } given ? given : "AUTO";
+        long journalBytes = reader.Value<long>("journal_maxbytes", names, 256L << 20, TryJournalSize, SizeRemedy);
+        int journalDays = reader.Value<int>("journal_maxdays", names, 30, TryJournalDays, "write a number of days from 1 to 36500");
 
         names.Set("host_node_name", _hostName);
         IReadOnlyList<KeyValuePair<string, string>> environment = ReadEnvironment(reader, names);
@@ -90,6 +93,9 @@ internal sealed partial class ConfigLoad
             ChildLogDir = childLogDir,
             NoCleanup = noCleanup,
             StripAnsi = stripAnsi,
+            JournalPath = journal,
+            JournalMaxBytes = journalBytes,
+            JournalMaxDays = journalDays,
         };
     }
 
@@ -316,7 +322,54 @@ internal sealed partial class ConfigLoad
             ChildLogDir = Absolute(line.ChildLogDir ?? file.ChildLogDir),
             NoCleanup = line.NoCleanup ?? file.NoCleanup,
             StripAnsi = line.StripAnsi ?? file.StripAnsi,
+            JournalPath = JournalPath(section, file.JournalPath!, logPath, line.Identifier ?? file.Identifier),
         };
+    }
+
+    private string? JournalPath(IniSection section, string journal, string? logPath, string identifier)
+    {
+        if (journal.Equals("NONE", StringComparison.OrdinalIgnoreCase))
+        {
+            return null;
+        }
+
+        if (journal.Equals("AUTO", StringComparison.OrdinalIgnoreCase))
+        {
+            // Beside a log that is no file of its own, say /dev/stdout, there is no place for one.
+            return logPath is null || logPath.StartsWith("/dev/", StringComparison.Ordinal) || logPath.StartsWith("/proc/", StringComparison.Ordinal)
+                ? null
+                : PosixPath.Join(PosixPath.DirectoryName(logPath), identifier.Replace('/', '_') + ".journal");
+        }
+
+        string path = Absolute(journal);
+        if (_environment.IsDirectory(path))
+        {
+            Error(section.File, section.Line, section.Name, "journal", journal, $"{path} is a directory and cannot be the journal", "name a file");
+        }
+
+        return path;
+    }
+
+    private static bool TryJournalSize(string text, out long value, out string? error)
+    {
+        if (!ConfigValue.TryByteSize(text, out value, out error))
+        {
+            return false;
+        }
+
+        error = value < 1L << 20 ? $"{text} is too small for the journal: it needs 1MB at least" : null;
+        return error is null;
+    }
+
+    private static bool TryJournalDays(string text, out int value, out string? error)
+    {
+        if (!ConfigValue.TryInteger(text, out value, out error))
+        {
+            return false;
+        }
+
+        error = value is < 1 or > 36_500 ? $"{text} is not within 1 to 36500 days" : null;
+        return error is null;
     }
 
     private static string? ServerUrl(List<ServerConfig> servers)

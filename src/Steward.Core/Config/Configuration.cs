@@ -97,6 +97,18 @@ public sealed record SupervisordConfig
 
     /// <summary><c>strip_ansi</c>: remove terminal control sequences from child output. Default false.</summary>
     public bool StripAnsi { get; init; }
+
+    /// <summary>
+    /// <c>journal</c>: absolute path of the event journal; null for none. Default (<c>AUTO</c>): <c>IDENTIFIER.journal</c> beside the
+    /// activity log, none when that goes to syslog alone.
+    /// </summary>
+    public string? JournalPath { get; init; }
+
+    /// <summary><c>journal_maxbytes</c>, at least 1 MiB. Default 256 MiB.</summary>
+    public long JournalMaxBytes { get; init; } = 256L << 20;
+
+    /// <summary><c>journal_maxdays</c>, 1 to 36,500. Default 30.</summary>
+    public int JournalMaxDays { get; init; } = 30;
 }
 
 /// <summary>A user from the user database.</summary>

@@ -35,7 +35,9 @@ public sealed record ConfigurationRead(RequestId Request, Configuration Configur
 /// <param name="Group">The group as configured.</param>
 /// <param name="AutoLogs">The generated paths of AUTO logs.</param>
 /// <param name="Failure">Why the group cannot be activated; null for success.</param>
-public sealed record GroupPrepared(RequestId Request, GroupConfig Group, IReadOnlyList<AutoLog> AutoLogs, string? Failure) : Input;
+/// <param name="Requester">Who asked for it, as the effect had it.</param>
+public sealed record GroupPrepared(
+    RequestId Request, GroupConfig Group, IReadOnlyList<AutoLog> AutoLogs, string? Failure, string Requester = "") : Input;
 
 /// <summary>A log file with a generated name.</summary>
 /// <param name="Process">The process's name inside its group.</param>
@@ -59,7 +61,8 @@ public sealed record ChildSpawned(ProcessId Process, Incarnation Incarnation, in
 /// <param name="Process">Which process.</param>
 /// <param name="Incarnation">Which start of it.</param>
 /// <param name="SpawnErr">The text for clients and the log, for example <c>can't find command '/x'</c>.</param>
-public sealed record SpawnFailed(ProcessId Process, Incarnation Incarnation, string SpawnErr) : Input;
+/// <param name="Stage">The step at which it failed, in a word: see <see cref="Ports.SpawnAnswer"/>.</param>
+public sealed record SpawnFailed(ProcessId Process, Incarnation Incarnation, string SpawnErr, string? Stage = null) : Input;
 
 /// <summary>
 /// A child of ours has been reaped; its output is still being read, and <see cref="ChildExited"/> follows. Meanwhile no deadline of its
@@ -76,7 +79,10 @@ public sealed record ChildReaped(ProcessId Process, Incarnation Incarnation) : I
 /// <param name="Incarnation">Which start of it.</param>
 /// <param name="Status">How it ended.</param>
 /// <param name="ExitedAt">When it was reaped: monotonic nanoseconds, at most the time of the step.</param>
-public sealed record ChildExited(ProcessId Process, Incarnation Incarnation, WaitStatus Status, long ExitedAt) : Input;
+/// <param name="OutOfMemory">Whether the kernel killed it for want of memory; null when that is not known.</param>
+/// <param name="LastOutput">The last lines of this run; null when there are none, or nobody wants them.</param>
+public sealed record ChildExited(
+    ProcessId Process, Incarnation Incarnation, WaitStatus Status, long ExitedAt, bool? OutOfMemory = null, string? LastOutput = null) : Input;
 
 /// <summary>A process that is not ours was reaped (we are PID 1 or a subreaper).</summary>
 /// <param name="Pid">Its pid.</param>

@@ -49,7 +49,16 @@ public interface IProcessHost
     /// The child is dead: reads what is left in its pipes, writes it out, closes everything and then reports
     /// <see cref="IProcessHostEvents.OutputFinished"/>. Also drops unsent stdin and releases its FastCGI socket.
     /// </summary>
-    void FinishOutput(ProcessId process, Incarnation incarnation);
+    /// <param name="process">The process.</param>
+    /// <param name="incarnation">Which start of it.</param>
+    /// <param name="wantsOutput">Whether the report is to carry the last lines of this run.</param>
+    void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput);
+
+    /// <summary>
+    /// Says whether the kernel has killed somebody for want of memory since it was last asked for, one answer for each that it killed: to
+    /// be asked about a child that a SIGKILL ended which was not ours. Null when that cannot be known.
+    /// </summary>
+    bool? TakeOutOfMemoryKill();
 
     /// <summary>Gives back credit for tapped bytes that the engine has taken in; see <see cref="IProcessHostEvents.Output"/>.</summary>
     void OutputConsumed(int bytes);
@@ -65,7 +74,8 @@ public interface IProcessHost
 /// <summary>What a spawn came to.</summary>
 /// <param name="Pid">The child's pid; 0 when it failed.</param>
 /// <param name="SpawnErr">Why it failed; null on success.</param>
-public readonly record struct SpawnAnswer(int Pid, string? SpawnErr);
+/// <param name="Stage">The step at which it failed: <c>command</c>, <c>socket</c>, <c>pipes and logs</c> or <c>fork</c>; null on success.</param>
+public readonly record struct SpawnAnswer(int Pid, string? SpawnErr, string? Stage = null);
 
 /// <summary>What the process host reports. Members may be called on any thread and return at once.</summary>
 public interface IProcessHostEvents
@@ -84,7 +94,10 @@ public interface IProcessHostEvents
     void Communication(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data);
 
     /// <summary>All output of a dead child has been reported and its descriptors are closed.</summary>
-    void OutputFinished(ProcessId process, Incarnation incarnation);
+    /// <param name="process">The process.</param>
+    /// <param name="incarnation">Which start of it.</param>
+    /// <param name="lastOutput">The last lines of this run, where they were wanted and there are any.</param>
+    void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput = null);
 
     /// <summary>A line for the activity log.</summary>
     void Log(LogLevel level, string text);

@@ -164,6 +164,9 @@ public static class ConfigurationFormat
         writer.Text(14, config.ChildLogDir);
         writer.Flag(15, config.NoCleanup);
         writer.Flag(16, config.StripAnsi);
+        writer.Text(17, config.JournalPath);
+        writer.Integer(18, config.JournalMaxBytes);
+        writer.Integer(19, config.JournalMaxDays);
         writer.End();
     }
 
@@ -187,6 +190,11 @@ public static class ConfigurationFormat
             ChildLogDir = reader.Text(14, "childLogDir"),
             NoCleanup = reader.Flag(15, "noCleanup"),
             StripAnsi = reader.Flag(16, "stripAnsi"),
+
+            // Missing from snapshots of the first versions.
+            JournalPath = reader.OptionalText(17, "journalPath"),
+            JournalMaxBytes = reader.OptionalInteger(18, "journalMaxBytes") ?? 256L << 20,
+            JournalMaxDays = reader.OptionalInt32(19, "journalMaxDays") ?? 30,
         };
         reader.End();
         return config;

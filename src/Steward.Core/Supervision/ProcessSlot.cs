@@ -59,6 +59,9 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
     /// <summary>Monotonic time of the last start attempt.</summary>
     public long StartedAt { get; set; }
 
+    /// <summary>Who wanted the last start: <c>autostart</c>, <c>autorestart</c>, <c>retry</c>, or a requester; empty for nobody known.</summary>
+    public string StartedBy { get; set; } = "";
+
     /// <summary>Monotonic deadline of the state; <see cref="long.MaxValue"/> for none.</summary>
     public long StateDue { get; set; } = long.MaxValue;
 

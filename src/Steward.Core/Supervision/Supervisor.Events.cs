@@ -22,11 +22,12 @@ public sealed partial class Supervisor
 
     private bool IsWanted(EventType type) => (_wanted & type.Bit()) != 0;
 
-    private void Emit(EventType type, string payload)
+    /// <summary>Gives an event to the pools that want it; returns its serial, null when none does.</summary>
+    private long? Emit(EventType type, string payload)
     {
         if (!IsWanted(type))
         {
-            return;
+            return null;
         }
 
         long serial = _nextSerial++;
@@ -39,15 +40,42 @@ public sealed partial class Supervisor
 
             if (pool.Add(serial, type, payload) is { } dropped)
             {
-                LogOverflow(pool, dropped);
+                TakeOverflow(pool, dropped);
             }
 
             Dispatch(pool);
         }
+
+        return serial;
     }
 
-    private void LogOverflow(EventPool pool, PooledEvent dropped) =>
+    /// <summary>An event that no other fact tells of.</summary>
+    private void TellEvent(EventType type, long? serial, string payload, ProcessSlot? slot = null)
+    {
+        if (IsRecording)
+        {
+            var fact = new EventFact(type.Name(), serial, payload);
+            if (slot is null)
+            {
+                Tell(fact);
+            }
+            else
+            {
+                Tell(slot, fact);
+            }
+        }
+    }
+
+    private void TakeOverflow(EventPool pool, PooledEvent dropped)
+    {
         Log(LogLevel.Error, $"pool {pool.Name} event buffer overflowed, discarding event {dropped.Serial}");
+        if (IsRecording)
+        {
+            // With its payload: what a listener missed can be read up on.
+            Tell(pool.Group, new ListenerFact(ListenerAction.Overflowed, dropped.Serial, 1, dropped.Type.Name()));
+            Tell(pool.Group, new EventFact(dropped.Type.Name(), dropped.Serial, dropped.Payload));
+        }
+    }
 
     private void AddPool(ProcessGroup group)
     {
@@ -72,6 +100,10 @@ public sealed partial class Supervisor
         if (pool.Count > 0)
         {
             Log(LogLevel.Warn, $"pool {pool.Name} was removed with {pool.Count} undelivered events");
+            if (IsRecording)
+            {
+                Tell(pool.Group, new ListenerFact(ListenerAction.Abandoned, Count: pool.Count));
+            }
         }
 
         pool.SetDue(long.MaxValue, _deadlines);
@@ -229,9 +261,10 @@ public sealed partial class Supervisor
     {
         bool isStdout = channel == OutputChannel.Stdout;
         EventType type = isStdout ? EventType.ProcessCommunicationStdout : EventType.ProcessCommunicationStderr;
-        if (IsWanted(type))
+        if (IsWanted(type) || IsRecording)
         {
-            Emit(type, $"processname:{slot.Name} groupname:{slot.Group.Name} pid:{slot.Pid}\n{Utf8Carry.Text(data)}");
+            string payload = $"processname:{slot.Name} groupname:{slot.Group.Name} pid:{slot.Pid}\n{Utf8Carry.Text(data)}";
+            TellEvent(type, Emit(type, payload), payload, slot);
         }
 
         Log(LogLevel.Debug, $"'{slot.Name}' {(isStdout ? "stdout" : "stderr")} emitted a comm event");
@@ -289,10 +322,16 @@ public sealed partial class Supervisor
 
     private void GiveUpOn(ProcessSlot slot, ListenerProtocol listener)
     {
-        ReadOnlySpan<byte> wrote = listener.Pending;
-        Log(LogLevel.Debug, $"{slot.Name}: wrote {PythonText.Bytes(wrote[..Math.Min(wrote.Length, 80)])} when it was {Name(listener.State)}");
+        ReadOnlySpan<byte> pending = listener.Pending;
+        string wrote = PythonText.Bytes(pending[..Math.Min(pending.Length, 80)]);
+        Log(LogLevel.Debug, $"{slot.Name}: wrote {wrote} when it was {Name(listener.State)}");
         listener.Drop();
         ChangeListener(slot, ListenerState.Unknown);
+        if (IsRecording)
+        {
+            Tell(slot, new ListenerFact(ListenerAction.Violated, slot.Listener?.Event?.Serial, Detail: wrote));
+        }
+
         Log(LogLevel.Warn, $"{slot.Name}: has entered the UNKNOWN state and will no longer receive events, "
             + "this usually indicates the process violated the eventlistener protocol");
     }
@@ -303,6 +342,11 @@ public sealed partial class Supervisor
         slot.Listener.Event = null;
         PutBack(pool, item);
         long pause = pool.Rejected(item);
+        if (IsRecording)
+        {
+            Tell(slot, new ListenerFact(ListenerAction.Rejected, item.Serial));
+        }
+
         pool.SetDue(pause == 0 ? long.MaxValue : _now.Monotonic + pause, _deadlines);
         Dispatch(pool);
     }
@@ -311,7 +355,7 @@ public sealed partial class Supervisor
     {
         if (pool.Return(item) is { } dropped)
         {
-            LogOverflow(pool, dropped);
+            TakeOverflow(pool, dropped);
         }
 
         Log(LogLevel.Debug, $"rebuffering event {item.Serial} for pool {pool.Name} (buf size={pool.Count}, max={pool.Capacity})");

@@ -18,6 +18,11 @@ public sealed partial class Supervisor
     {
         ProcessAction action = ProcessTable.Action(slot.State, trigger);
         Observer?.Cell(slot, trigger, action);
+        if (IsRecording && operation is not null)
+        {
+            TellRequest(slot, operation, action);
+        }
+
         switch (action)
         {
             case ProcessAction.Nothing:
@@ -93,6 +98,11 @@ public sealed partial class Supervisor
         slot.State = state;
         slot.StateDue = long.MaxValue;
         Observer?.Changed(slot, from);
+        if (IsRecording)
+        {
+            TellState(slot, from);
+        }
+
         EventType type = EventTypes.Of(state);
         if (IsWanted(type))
         {
@@ -126,6 +136,12 @@ public sealed partial class Supervisor
         }
 
         slot.Incarnation = slot.Incarnation.Next;
+        slot.StartedBy = operation?.By ?? slot.State switch
+        {
+            ProcessState.Backoff => ByRetry,
+            ProcessState.Exited => ByAutoRestart,
+            _ => ByAutoStart,
+        };
         slot.SpawnErr = "";
         slot.ExitStatus = null;
         slot.OutOfReach = false;
@@ -159,6 +175,11 @@ public sealed partial class Supervisor
     private void Adopt(ProcessSlot slot)
     {
         Log(LogLevel.Info, $"spawned: '{slot.Name}' with pid {slot.Pid}");
+        if (IsRecording)
+        {
+            Tell(slot, new SpawnFact(slot.Pid, Tries: slot.Backoff, By: Named(slot.StartedBy)));
+        }
+
         for (int i = slot.Waiters.Count - 1; i >= 0; i--)
         {
             if (slot.Waiters[i] is { Kind: OperationKind.Start, Wait: false } operation)
@@ -183,15 +204,25 @@ public sealed partial class Supervisor
     {
         slot.Listener = null;
         Log(LogLevel.Info, $"spawnerr: {slot.SpawnErr}");
-        BackOff(slot);
+        if (IsRecording)
+        {
+            Tell(slot, new SpawnFact(null, slot.SpawnErr, _spawnStage, slot.Backoff, Named(slot.StartedBy)));
+        }
+
+        BackOff(slot, isSpawned: false);
     }
 
-    private void BackOff(ProcessSlot slot, LogLevel level = default, string? line = null)
+    private void BackOff(ProcessSlot slot, bool isSpawned, LogLevel level = default, string? line = null)
     {
         slot.Backoff++;
         Enter(slot, ProcessState.Backoff, $" tries:{slot.Backoff}", level, line);
         if (slot.Backoff > slot.Config.StartRetries)
         {
+            if (IsRecording)
+            {
+                TellBackOff(slot, isSpawned, until: null);
+            }
+
             slot.Backoff = 0;
             Enter(slot, ProcessState.Fatal, "", LogLevel.Info,
                 $"gave up: {slot.Name} entered FATAL state, too many start retries too quickly");
@@ -202,8 +233,13 @@ public sealed partial class Supervisor
         }
         else
         {
-            slot.StateDue = _now.Monotonic + slot.Backoff * Moment.Second;
+            long pause = slot.Backoff * Moment.Second;
+            slot.StateDue = _now.Monotonic + pause;
             Schedule(slot);
+            if (IsRecording)
+            {
+                TellBackOff(slot, isSpawned, _now.Wall + pause);
+            }
         }
     }
 
@@ -219,13 +255,14 @@ public sealed partial class Supervisor
     }
 
     /// <summary>The child is gone: what holds for every state comes first, then the cell.</summary>
-    private void Reaped(ProcessSlot slot, WaitStatus status, long exitedAt)
+    private void Reaped(ProcessSlot slot, ChildExited exit)
     {
         FinishOutput(slot);
-        slot.LastStop = _now.Wall - Math.Max(0, _now.Monotonic - exitedAt);
-        slot.LastStatus = status;
-        _exitedAt = exitedAt;
+        slot.LastStop = _now.Wall - Math.Max(0, _now.Monotonic - exit.ExitedAt);
+        slot.LastStatus = exit.Status;
+        _exit = exit;
         Trigger(slot, ProcessTrigger.Exited);
+        _exit = null;
     }
 
     private void DieEarly(ProcessSlot slot)
@@ -234,7 +271,7 @@ public sealed partial class Supervisor
 
         // Before it is called RUNNING for an instant: the dead are sent no events.
         ReturnEvent(slot);
-        if (_exitedAt - slot.StartedAt >= Math.Max(0, slot.Config.StartSecs) * Moment.Second)
+        if (_exit!.ExitedAt - slot.StartedAt >= Math.Max(0, slot.Config.StartSecs) * Moment.Second)
         {
             slot.Backoff = 0;
             Enter(slot, ProcessState.Running, $" pid:{slot.Pid}");
@@ -242,10 +279,15 @@ public sealed partial class Supervisor
             return;
         }
 
+        if (IsRecording)
+        {
+            TellExit(slot, slot.Pid, expected: false);
+        }
+
         slot.Pid = 0;
         slot.ExitStatus = null;
         slot.SpawnErr = TooQuick;
-        BackOff(slot, LogLevel.Warn, $"exited: {slot.Name} ({status.Describe()}; not expected)");
+        BackOff(slot, isSpawned: true, LogLevel.Warn, $"exited: {slot.Name} ({status.Describe()}; not expected)");
     }
 
     private void Die(ProcessSlot slot)
@@ -258,6 +300,11 @@ public sealed partial class Supervisor
         slot.ExitStatus = status.Code;
         slot.SpawnErr = expected ? "" : $"Bad exit code {status.Code}";
         ReturnEvent(slot);
+        if (IsRecording)
+        {
+            TellExit(slot, pid, expected);
+        }
+
         Enter(slot, ProcessState.Exited, $" expected:{(expected ? 1 : 0)} pid:{pid}", expected ? LogLevel.Info : LogLevel.Warn,
             $"exited: {slot.Name} ({status.Describe()}; {(expected ? "expected" : "not expected")})");
         bool again = slot.Config.AutoRestart switch
@@ -266,6 +313,11 @@ public sealed partial class Supervisor
             AutoRestart.Unexpected => !expected,
             _ => false,
         };
+        if (IsRecording)
+        {
+            TellRestart(slot, status, expected, again);
+        }
+
         if (again && State == DaemonState.Running)
         {
             Trigger(slot, ProcessTrigger.Start);
@@ -280,6 +332,11 @@ public sealed partial class Supervisor
         slot.ExitStatus = status.Code;
         slot.Backoff = 0;
         ReturnEvent(slot);
+        if (IsRecording)
+        {
+            TellExit(slot, pid, expected: true);
+        }
+
         Enter(slot, ProcessState.Stopped, $" pid:{pid}", IsExpected(slot, status) ? LogLevel.Info : LogLevel.Warn,
             $"stopped: {slot.Name} ({status.Describe()})");
     }
@@ -303,6 +360,11 @@ public sealed partial class Supervisor
     private void Escalate(ProcessSlot slot)
     {
         Log(LogLevel.Warn, $"killing '{slot.Name}' ({slot.Pid}) with SIGKILL");
+        if (IsRecording)
+        {
+            Tell(slot, new DecisionFact(DecisionKind.Kill, $"it did not stop within stopwaitsecs={slot.Config.StopWaitSecs}"));
+        }
+
         // At least a second between two kills: the first one works unless the child cannot die.
         slot.StateDue = _now.Monotonic + Math.Max(1, slot.Config.StopWaitSecs) * Moment.Second;
         Schedule(slot);
@@ -319,6 +381,11 @@ public sealed partial class Supervisor
 
     private void Forsake(ProcessSlot slot)
     {
+        if (IsRecording)
+        {
+            Tell(slot, new DecisionFact(DecisionKind.GiveUp, "the daemon stops"));
+        }
+
         slot.Backoff = 0;
         Enter(slot, ProcessState.Fatal, "");
     }
@@ -352,6 +419,11 @@ public sealed partial class Supervisor
         Operation? operation = slot.InFlight;
         slot.Purpose = SignalPurpose.None;
         slot.InFlight = null;
+        if (IsRecording)
+        {
+            TellSignal(slot, purpose, answer);
+        }
+
         if (answer.Result == SignalResult.Gone)
         {
             Log(LogLevel.Debug, $"unable to signal {slot.Name} (pid {slot.Pid}), it probably just "
@@ -426,6 +498,7 @@ public sealed partial class Supervisor
         }
     }
 
-    // Monotonic time of the exit that the running step is about.
-    private long _exitedAt;
+    // The exit, and the stage of the failed start, that the running step is about.
+    private ChildExited? _exit;
+    private string? _spawnStage;
 }

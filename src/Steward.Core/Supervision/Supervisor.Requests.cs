@@ -10,11 +10,15 @@ namespace Steward.Core.Supervision;
 // What clients ask for. Names are looked up here and nowhere else; faults repeat them as given.
 public sealed partial class Supervisor
 {
-    private void Carry(RequestId request, Command command)
+    private void Carry(CommandReceived received)
     {
+        RequestId request = received.Request;
+        Command command = received.Command;
+        _requester = received.Requester;
         if (command is SendRemoteCommEvent remote)
         {
-            Emit(EventType.RemoteCommunication, $"type:{remote.Type}\n{remote.Data}");
+            string payload = $"type:{remote.Type}\n{remote.Data}";
+            TellEvent(EventType.RemoteCommunication, Emit(EventType.RemoteCommunication, payload), payload);
             Answer(request, Done.Instance);
             return;
         }
@@ -71,10 +75,10 @@ public sealed partial class Supervisor
                 break;
             case Shutdown:
                 Answer(request, Done.Instance);
-                BeginStopping(DaemonState.Shutdown);
+                BeginStopping(DaemonState.Shutdown, _requester);
                 break;
             case Restart:
-                AskForReload(request);
+                AskForReload(request, _requester);
                 break;
             default:
                 Refuse(request, FaultCode.UnknownMethod);
@@ -99,7 +103,7 @@ public sealed partial class Supervisor
 
         if (group.Find(spec.Process) is { } slot)
         {
-            Begin(slot, new Operation(kind, request, name, wait, Batch: null), signal);
+            Begin(slot, new Operation(kind, request, name, wait, Batch: null, _requester), signal);
         }
         else
         {
@@ -130,7 +134,7 @@ public sealed partial class Supervisor
 
         foreach (ProcessSlot slot in chosen)
         {
-            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch), signal);
+            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch, _requester), signal);
         }
     }
 
@@ -162,10 +166,20 @@ public sealed partial class Supervisor
                 break;
 
             case OperationKind.Signal:
+                if (IsRecording)
+                {
+                    TellRequest(slot, operation, $"'{signal}' is no signal");
+                }
+
                 Fail(slot, operation, FaultCode.BadSignal, signal);
                 break;
 
             case OperationKind.Clear:
+                if (IsRecording)
+                {
+                    TellRequest(slot, operation, refusal: null);
+                }
+
                 slot.InFlight = operation;
                 _effects.Add(new ClearLogs(slot.Id, slot.StdoutLog, slot.StderrLog, operation.Request));
                 break;
@@ -202,6 +216,11 @@ public sealed partial class Supervisor
 
         if (check.Fault is { } fault)
         {
+            if (IsRecording)
+            {
+                TellRequest(slot, operation, fault.Text);
+            }
+
             Fail(slot, operation, fault.Code, fault.Extra);
         }
         else if (State != DaemonState.Running)
@@ -227,7 +246,7 @@ public sealed partial class Supervisor
         }
         else
         {
-            slot.InFlight = new Operation(OperationKind.Stdin, request, stdin.Name, Wait: false, Batch: null);
+            slot.InFlight = new Operation(OperationKind.Stdin, request, stdin.Name, Wait: false, Batch: null, _requester);
             _effects.Add(new WriteStdin(slot.Id, slot.Incarnation, stdin.Data, request));
         }
     }
@@ -264,7 +283,7 @@ public sealed partial class Supervisor
         }
         else
         {
-            _effects.Add(new PrepareGroup(request, config));
+            _effects.Add(new PrepareGroup(request, config, _requester));
         }
     }
 
@@ -280,10 +299,18 @@ public sealed partial class Supervisor
         }
         else
         {
+            if (IsRecording)
+            {
+                TellRemoval(group, _requester);
+            }
+
             Deactivate(group);
             Answer(request, Done.Instance);
         }
     }
+
+    // Who gave the command that the running step is about.
+    private string _requester = "";
 
     private void Succeed(ProcessSlot slot, Operation? operation) => Complete(slot, operation, FaultCode.Success, null);
 

@@ -71,6 +71,8 @@ public sealed partial class Supervisor
         writer.Due(18, _stoppingTimer.Due);
         writer.Flag(19, _reloadAsked);
         writer.Integer(20, _reloadRequest.Value);
+        writer.Text(21, _reloadBy);
+        writer.Text(22, _stoppingBy);
         writer.End();
     }
 
@@ -126,6 +128,10 @@ public sealed partial class Supervisor
         supervisor._stoppingTimer.SetDue(reader.Due(18, "stoppingDue"), supervisor._deadlines);
         supervisor._reloadAsked = reader.Flag(19, "reloadAsked");
         supervisor._reloadRequest = new RequestId(reader.Integer(20, "reloadRequest", 0));
+
+        // Who asked is missing from snapshots of the first versions.
+        supervisor._reloadBy = reader.OptionalText(21, "reloadBy") ?? "";
+        supervisor._stoppingBy = reader.OptionalText(22, "stoppingBy") ?? "";
         reader.End();
         return supervisor;
     }
@@ -302,6 +308,7 @@ public sealed partial class Supervisor
         slot.Listener?.Write(writer, 20);
         slot.StdoutCarry.Write(writer, 21);
         slot.StderrCarry.Write(writer, 22);
+        writer.Text(23, slot.StartedBy);
         writer.End();
     }
 
@@ -334,6 +341,7 @@ public sealed partial class Supervisor
         slot.Listener = reader.TryRecord(20, "listener", out SnapshotReader listener) ? ListenerProtocol.Read(listener) : null;
         slot.StdoutCarry.Read(ref reader, 21, "stdoutCarry");
         slot.StderrCarry.Read(ref reader, 22, "stderrCarry");
+        slot.StartedBy = reader.OptionalText(23, "startedBy") ?? "";
         reader.End();
         bool mayHavePid = slot.State is ProcessState.Starting or ProcessState.Running or ProcessState.Stopping;
         if (slot.Pid == 0 ? slot.State is ProcessState.Running or ProcessState.Stopping : !mayHavePid)
@@ -354,6 +362,7 @@ public sealed partial class Supervisor
         writer.Flag(4, operation.Wait);
         writer.Integer(5, operation.Batch is { } batch ? batches[batch] : null);
         writer.Integer(6, operation.Signal);
+        writer.Text(7, operation.By);
         writer.End();
     }
 
@@ -369,7 +378,9 @@ public sealed partial class Supervisor
             parts[index]++;
         }
 
-        var operation = new Operation(kind, request, name, wait, batch is { } place ? batches[place] : null, reader.Int32(6, "signal"));
+        int signal = reader.Int32(6, "signal");
+        string by = reader.OptionalText(7, "by") ?? "";
+        var operation = new Operation(kind, request, name, wait, batch is { } place ? batches[place] : null, by, signal);
         reader.End();
         return operation;
     }

@@ -18,6 +18,8 @@ public sealed partial class Supervisor
     private bool _mayHaveStopped;
     private RequestId _reloadRequest;
     private bool _reloadAsked;
+    private string _reloadBy = "";
+    private string _stoppingBy = "";
 
     private void TakeSignal(int number)
     {
@@ -26,7 +28,7 @@ public sealed partial class Supervisor
         {
             case Signals.Term or Signals.Int or Signals.Quit:
                 Log(LogLevel.Warn, $"received {name} indicating exit request");
-                BeginStopping(DaemonState.Shutdown);
+                BeginStopping(DaemonState.Shutdown, name);
                 break;
 
             case Signals.Hup when State == DaemonState.Shutdown:
@@ -37,7 +39,7 @@ public sealed partial class Supervisor
                 Log(LogLevel.Warn, $"received {name} indicating restart request");
                 if (State == DaemonState.Running)
                 {
-                    AskForReload(default);
+                    AskForReload(default, name);
                 }
 
                 break;
@@ -54,7 +56,7 @@ public sealed partial class Supervisor
         }
     }
 
-    private void AskForReload(RequestId request)
+    private void AskForReload(RequestId request, string requester)
     {
         if (_reloadAsked)
         {
@@ -65,17 +67,25 @@ public sealed partial class Supervisor
 
         _reloadAsked = true;
         _reloadRequest = request;
+        _reloadBy = requester;
         _effects.Add(new ValidateReload());
     }
 
     private void TakeReloadValidated(string? failure)
     {
         RequestId request = _reloadRequest;
+        string requester = _reloadBy;
         _reloadRequest = default;
         _reloadAsked = false;
+        _reloadBy = "";
         if (failure is not null)
         {
             Log(LogLevel.Critical, $"the configuration cannot be reloaded, everything goes on with the present one: {failure}");
+            if (IsRecording)
+            {
+                Tell(new ConfigFact(ConfigAction.Refused, failure, Named(requester)));
+            }
+
             Refuse(request, FaultCode.Failed, failure);
         }
         else if (State != DaemonState.Running)
@@ -85,14 +95,20 @@ public sealed partial class Supervisor
         else
         {
             Answer(request, Done.Instance);
-            BeginStopping(DaemonState.Restarting);
+            BeginStopping(DaemonState.Restarting, requester);
         }
     }
 
-    private void BeginStopping(DaemonState state)
+    private void BeginStopping(DaemonState state, string requester)
     {
         State = state;
         _mayHaveStopped = true;
+        _stoppingBy = requester;
+        if (IsRecording)
+        {
+            Tell(StoppingRequest);
+        }
+
         if (_stopping is not null)
         {
             return;
@@ -120,7 +136,13 @@ public sealed partial class Supervisor
                 _told = group;
                 for (int i = group.ByPriority.Length - 1; i >= 0; i--)
                 {
-                    Trigger(group.ByPriority[i], ProcessTrigger.GiveUp);
+                    ProcessSlot slot = group.ByPriority[i];
+                    if (IsRecording && !slot.State.IsStopped())
+                    {
+                        TellOutsideOfRuns(slot, StoppingRequest);
+                    }
+
+                    Trigger(slot, ProcessTrigger.GiveUp);
                 }
             }
 
@@ -140,6 +162,8 @@ public sealed partial class Supervisor
             _effects.Add(new Stopped(State == DaemonState.Restarting));
         }
     }
+
+    private RequestFact StoppingRequest => new(State == DaemonState.Restarting ? "reload" : "shutdown", Named(_stoppingBy), null);
 
     /// <summary>A child that takes no signals from us is left behind rather than waited for: it cannot be stopped.</summary>
     private static bool IsAwaited(ProcessSlot slot) => !slot.State.IsStopped() && !slot.OutOfReach;

@@ -89,6 +89,7 @@ public sealed partial class Supervisor
 
             case SpawnFailed failed when Find(failed.Process, failed.Incarnation) is { State: ProcessState.Starting, Pid: 0 } slot:
                 slot.SpawnErr = failed.SpawnErr;
+                _spawnStage = failed.Stage;
                 Trigger(slot, ProcessTrigger.SpawnFailed);
                 break;
 
@@ -98,7 +99,7 @@ public sealed partial class Supervisor
                 break;
 
             case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0 } slot:
-                Reaped(slot, exited.Status, exited.ExitedAt);
+                Reaped(slot, exited);
                 break;
 
             case OrphanReaped orphan:
@@ -130,7 +131,7 @@ public sealed partial class Supervisor
                 break;
 
             case CommandReceived received:
-                Carry(received.Request, received.Command);
+                Carry(received);
                 break;
 
             case SignalReceived signal:
@@ -290,7 +291,13 @@ public sealed partial class Supervisor
         }
 
         string[] removed = [.. _byActivation.Select(group => group.Name).Where(name => !names.Contains(name))];
-        Answer(read.Request, new Reread(added, changed, removed));
+        var reread = new Reread(added, changed, removed);
+        if (IsRecording)
+        {
+            TellReread(reread, read.Requester);
+        }
+
+        Answer(read.Request, reread);
     }
 
     private void Activate(GroupPrepared prepared)
@@ -329,6 +336,11 @@ public sealed partial class Supervisor
         }
 
         Emit(EventType.ProcessGroupAdded, $"groupname:{group.Name}\n");
+        if (IsRecording && prepared.Request != default)
+        {
+            TellAddition(group, prepared.Requester);
+        }
+
         Answer(prepared.Request, Done.Instance);
         if (_isUp && State == DaemonState.Running)
         {
@@ -421,6 +433,12 @@ public sealed partial class Supervisor
         ForgetPools();
         ForgetStopping();
         Settings = settings;
+        if (IsRecording)
+        {
+            Tell(new ConfigFact(ConfigAction.Reloaded, null, Named(_stoppingBy)));
+        }
+
+        _stoppingBy = "";
     }
 
     private void Log(LogLevel level, string text) => _effects.Add(new Log(level, text));

@@ -16,6 +16,7 @@ internal static unsafe partial class LibC
     internal const int EFD_NONBLOCK = 0x800;
 
     internal const int SEEK_CUR = 1;
+    internal const int SEEK_END = 2;
     internal const int AT_EMPTY_PATH = 0x1000;
     internal const int F_SETPIPE_SZ = 1031;
     internal const nuint FIONREAD = 0x541b;

@@ -22,6 +22,12 @@ internal sealed class ChildOutput(Spawn request, LogFile? stdoutLog, LogFile? st
     /// <summary>The open log of stderr; null for none.</summary>
     public LogFile? StderrLog { get; } = stderrLog;
 
+    /// <summary>Where this run begins in the log of stdout.</summary>
+    public LogMark StdoutMark { get; } = stdoutLog?.Mark() ?? default;
+
+    /// <summary>Where this run begins in the log of stderr.</summary>
+    public LogMark StderrMark { get; } = stderrLog?.Mark() ?? default;
+
     /// <summary>Its stdin; null when that is no pipe, or before it is attached.</summary>
     public StdinQueue? Stdin { get; set; }
 
@@ -33,4 +39,7 @@ internal sealed class ChildOutput(Spawn request, LogFile? stdoutLog, LogFile? st
 
     /// <summary>The child is dead; engine's thread.</summary>
     public bool IsFinishing { get; set; }
+
+    /// <summary>The last lines are wanted with its end; set before that is posted.</summary>
+    public bool IsOutputWanted { get; set; }
 }

@@ -41,6 +41,7 @@ internal sealed unsafe class LogFile
     private int _backups;
     private long _rotateAt;
     private long _position;
+    private int _opening;
     private int _fd;
     private Kind _kind;
 
@@ -198,6 +199,50 @@ internal sealed unsafe class LogFile
         }
     }
 
+    /// <summary>The present end, from which a later <see cref="ReadSince"/> begins.</summary>
+    internal LogMark Mark()
+    {
+        lock (_gate)
+        {
+            return new LogMark(_opening, _kind == Kind.File ? Math.Max(0, LibC.lseek(_fd, 0, LibC.SEEK_END)) : 0);
+        }
+    }
+
+    /// <summary>
+    /// Reads the end of a file, not before a mark; of a file that was rotated since then, what the present one has. Nothing where it
+    /// cannot be read.
+    /// </summary>
+    internal (byte[] Bytes, bool IsCut) ReadSince(LogMark mark, int limit)
+    {
+        lock (_gate)
+        {
+            // Ours is for writing only. By its number it is the same file under whatever name.
+            int fd = _kind != Kind.File ? -1 : LibC.open(
+                "/proc/self/fd/" + _fd.ToString(CultureInfo.InvariantCulture), LibC.O_RDONLY | LibC.O_CLOEXEC | LibC.O_NOCTTY | LibC.O_NONBLOCK, 0);
+            if (fd < 0)
+            {
+                return ([], false);
+            }
+
+            long size = LibC.lseek(fd, 0, LibC.SEEK_END);
+            long start = mark.Opening == _opening && mark.Position <= size ? mark.Position : 0;
+            long from = Math.Max(start, size - limit);
+            byte[] bytes = new byte[Math.Max(0, size - from)];
+            nint count;
+            fixed (byte* buffer = bytes)
+            {
+                do
+                {
+                    count = LibC.pread(fd, buffer, (nuint)bytes.Length, (nint)from);
+                }
+                while (LibC.Interrupted(count));
+            }
+
+            _ = LibC.close(fd);
+            return (count < bytes.Length ? bytes[..(int)Math.Max(0, count)] : bytes, from > start || mark.Opening != _opening);
+        }
+    }
+
     /// <summary>Opens the same path again and goes on there; where that fails the old file stays in use.</summary>
     internal void Reopen()
     {
@@ -312,6 +357,7 @@ internal sealed unsafe class LogFile
         }
 
         _fd = opened.Fd;
+        _opening++;
         _kind = opened.IsFile ? Kind.File : opened.IsSocket ? Kind.Socket : opened.IsShared ? Kind.SharedStream : Kind.Stream;
         _position = opened.Size;
         Identity = opened.Identity;
@@ -419,6 +465,7 @@ internal sealed unsafe class LogFile
             if (LibC.ftruncate(_fd, 0) == 0)
             {
                 _position = 0;
+                _opening++;
                 return;
             }
 

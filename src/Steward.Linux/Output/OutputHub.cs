@@ -199,10 +199,11 @@ internal sealed unsafe class OutputHub : IOutputHub
     }
 
     /// <inheritdoc/>
-    public void Finish(ProcessId process, Incarnation incarnation)
+    public void Finish(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
         if (Find(process, incarnation) is { IsFinishing: false } child)
         {
+            child.IsOutputWanted = wantsOutput;
             child.IsFinishing = true;
             Post(new Order(OrderKind.Finish, child));
         }
@@ -432,8 +433,8 @@ internal sealed unsafe class OutputHub : IOutputHub
                     break;
 
                 case OrderKind.Finish:
-                    Finish(order.Child!);
-                    _events.OutputFinished(order.Child!.Process, order.Child.Incarnation);
+                    string? lastOutput = Finish(order.Child!);
+                    _events.OutputFinished(order.Child!.Process, order.Child.Incarnation, lastOutput);
                     break;
 
                 case OrderKind.WatchStdin:
@@ -583,7 +584,7 @@ internal sealed unsafe class OutputHub : IOutputHub
         stream.Descriptor = -1;
     }
 
-    private void Finish(ChildOutput child)
+    private string? Finish(ChildOutput child)
     {
         Drain(child.Stdout);
         Drain(child.Stderr);
@@ -593,9 +594,11 @@ internal sealed unsafe class OutputHub : IOutputHub
             stdin.Close();
         }
 
+        string? lastOutput = child.IsOutputWanted ? LastOutput.Of(child) : null;
         Release(child.StdoutLog);
         Release(child.StderrLog);
         Forget(child);
+        return lastOutput;
     }
 
     /// <summary>Reads as much as the pipe holds now, whoever goes on writing, and ends the stream.</summary>
@@ -772,7 +775,7 @@ internal sealed unsafe class OutputHub : IOutputHub
 
         foreach (ChildOutput child in children)
         {
-            Finish(child);
+            _ = Finish(child);
         }
 
         foreach (BlockedLog blocked in _blocked.Values)
@@ -793,6 +796,11 @@ internal sealed unsafe class OutputHub : IOutputHub
         public void Log(ReadOnlySpan<byte> data)
         {
             stream.Log?.Write(data);
+            if (stream.Log is not { IsFile: true })
+            {
+                (stream.Recent ??= new RecentOutput()).Add(data);
+            }
+
             if (stream.SyslogPrefix is { } prefix)
             {
                 hub._syslog.Send(prefix, data, WallClock.Now);

@@ -28,6 +28,9 @@ internal sealed class OutputStream(ChildOutput child, OutputChannel channel, int
     /// <summary>What stands before its lines in syslog; null when they do not go there.</summary>
     public byte[]? SyslogPrefix { get; } = syslogPrefix;
 
+    /// <summary>The last bytes of what goes to no file; null before the first.</summary>
+    public RecentOutput? Recent { get; set; }
+
     /// <summary>Whether it is not read until somebody has room.</summary>
     public bool IsPaused { get; set; }
 

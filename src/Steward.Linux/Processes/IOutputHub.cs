@@ -39,7 +39,10 @@ internal interface IOutputHub : IDisposable
     /// The child is dead: reads what is left, closes everything, then reports
     /// <see cref="Core.Ports.IProcessHostEvents.OutputFinished"/>, exactly once for each attached child (on any thread).
     /// </summary>
-    void Finish(ProcessId process, Incarnation incarnation);
+    /// <param name="process">The child's process.</param>
+    /// <param name="incarnation">Which start of it.</param>
+    /// <param name="wantsOutput">Whether the report is to carry the last lines of this run.</param>
+    void Finish(ProcessId process, Incarnation incarnation, bool wantsOutput);
 
     /// <summary>See <see cref="Core.Ports.IProcessHost.OutputConsumed"/>.</summary>
     void OutputConsumed(int bytes);

@@ -33,6 +33,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly ChildEnvironment _environment = new();
     private readonly HashSet<int> _children = [];
     private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
+    private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
     private ProcessHostOptions _options;
 
     /// <summary>Makes a host with its own output hub.</summary>
@@ -95,7 +96,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         int socket = -1;
         if (config.Socket is not null && _sockets.Acquire(config.Socket, out socket) is { } noSocket)
         {
-            return new SpawnAnswer(0, noSocket);
+            return new SpawnAnswer(0, noSocket, "socket");
         }
 
         SpawnAnswer answer = Spawn(request, socket);
@@ -161,14 +162,17 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     public void ReapingDone() => _watcher.ReapingDone();
 
     /// <inheritdoc/>
-    public void FinishOutput(ProcessId process, Incarnation incarnation)
+    public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
-        _hub.Finish(process, incarnation);
+        _hub.Finish(process, incarnation, wantsOutput);
         if (_socketUsers.Remove((process, incarnation), out FastCgiSocketConfig? socket))
         {
             _sockets.Release(socket);
         }
     }
+
+    /// <inheritdoc/>
+    public bool? TakeOutOfMemoryKill() => _memory.Take();
 
     /// <inheritdoc/>
     public void OutputConsumed(int bytes) => _hub.OutputConsumed(bytes);
@@ -195,7 +199,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         ProcessConfig config = request.Config;
         if (CommandFinder.Find(config, _environment.Path, out IReadOnlyList<string> words, out string file) is { } fault)
         {
-            return new SpawnAnswer(0, fault.Extra);
+            return new SpawnAnswer(0, fault.Extra, "command");
         }
 
         // A user that the daemon already is changes nothing, not even the groups.
@@ -206,7 +210,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         {
             return new SpawnAnswer(0, errno == Errno.EMFILE
                 ? $"too many open files to spawn '{config.Name}'"
-                : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}");
+                : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}", "pipes and logs");
         }
 
         SpawnResult result = _spawner.Spawn(new ChildPlan
@@ -228,7 +232,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
             _hub.Abandon(request.Process, request.Incarnation);
             return new SpawnAnswer(0, result.Errno == Errno.EAGAIN
                 ? $"Too many processes in process table to spawn '{config.Name}'"
-                : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}");
+                : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}", "fork");
         }
 
         _children.Add(result.Pid);

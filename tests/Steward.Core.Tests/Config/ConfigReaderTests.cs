@@ -157,7 +157,13 @@ public sealed class ConfigReaderTests
         public void Defaults()
         {
             SupervisordConfig config = Good("[supervisord]\n").Supervisord;
-            Assert.Equal(new SupervisordConfig { LogFile = "/cwd/supervisord.log", PidFile = "/cwd/supervisord.pid", ChildLogDir = "/tmp" }, config);
+            Assert.Equal(new SupervisordConfig
+            {
+                LogFile = "/cwd/supervisord.log",
+                PidFile = "/cwd/supervisord.pid",
+                ChildLogDir = "/tmp",
+                JournalPath = "/cwd/supervisor.journal",
+            }, config);
         }
 
         [Fact]
@@ -182,6 +188,9 @@ public sealed class ConfigReaderTests
                 childlogdir=/etc/../etc
                 nocleanup=on
                 strip_ansi=True
+                journal=~/j
+                journal_maxbytes=2MB
+                journal_maxdays=7
                 """).Supervisord;
             Assert.Equal(
                 new SupervisordConfig
@@ -202,9 +211,27 @@ public sealed class ConfigReaderTests
                     ChildLogDir = "/etc",
                     NoCleanup = true,
                     StripAnsi = true,
+                    JournalPath = "/home/me/j",
+                    JournalMaxBytes = 2 << 20,
+                    JournalMaxDays = 7,
                 },
                 config);
         }
+
+        [Theory]
+        [InlineData("", "/cwd/supervisor.journal")]
+        [InlineData("logfile=/tmp/x.log\nidentifier=a/b\n", "/tmp/a_b.journal")]
+        [InlineData("journal=auto\nlogfile=syslog\n", null)]
+        [InlineData("journal=none\n", null)]
+        [InlineData("journal=/etc/j\nlogfile=syslog\n", "/etc/j")]
+        public void The_journal_is_beside_the_log_unless_something_else_is_said(string text, string? path) =>
+            Assert.Equal(path, Good("[supervisord]\n" + text).Supervisord.JournalPath);
+
+        [Theory]
+        [InlineData("journal=/etc", "/etc is a directory and cannot be the journal")]
+        [InlineData("journal_maxbytes=5KB", "5KB is too small for the journal: it needs 1MB at least")]
+        [InlineData("journal_maxdays=0", "0 is not within 1 to 36500 days")]
+        public void What_the_journal_cannot_be_is_refused(string line, string error) => Refused(error, "[supervisord]\n" + line + "\n");
 
         [Fact]
         public void The_command_line_wins()

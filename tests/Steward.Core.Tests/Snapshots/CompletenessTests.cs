@@ -17,15 +17,15 @@ public static class CompletenessTests
         [Theory]
         [InlineData("Supervision.Supervisor",
             "Settings State _isUp _lastProcess _nextSerial _latest _byActivation _slices _tickTimer _stopping _told _stoppedFor _mayHaveStopped "
-            + "_stoppingTimer _reloadAsked _reloadRequest",
-            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exitedAt IsRecording Observer")]
+            + "_stoppingTimer _reloadAsked _reloadRequest _reloadBy _stoppingBy",
+            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exit _spawnStage _requester IsRecording Observer")]
         [InlineData("Supervision.SupervisorSettings", "Identifier LogLevel", "")]
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
-            "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StateDue ReportDue "
+            "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
             + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry",
             "Group Config Due")]
-        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch Signal", "")]
+        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
         [InlineData("Supervision.Timed", "Due", "")]
@@ -71,6 +71,9 @@ public static class CompletenessTests
                 ChildLogDir = "/tmp",
                 NoCleanup = true,
                 StripAnsi = true,
+                JournalPath = "/journal",
+                JournalMaxBytes = 8,
+                JournalMaxDays = 9,
             },
             Servers =
             [

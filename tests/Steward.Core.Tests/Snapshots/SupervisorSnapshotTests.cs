@@ -44,7 +44,7 @@ public static class SupervisorSnapshotTests
         // entries of the queue of deadlines.
         private static readonly string[] NotWritten =
         [
-            "Supervisor._sorted", "Supervisor._slots", "Supervisor._groups", "Supervisor._now", "Supervisor._effects", "Supervisor._exitedAt", "Supervisor._deadlines", "Supervisor._told",
+            "Supervisor._sorted", "Supervisor._slots", "Supervisor._groups", "Supervisor._now", "Supervisor._effects", "Supervisor._exit", "Supervisor._spawnStage", "Supervisor._requester", "Supervisor._deadlines", "Supervisor._told",
             "ListenerProtocol._buffer", "ListenerProtocol._start", "ListenerProtocol.BadLine",
         ];
 

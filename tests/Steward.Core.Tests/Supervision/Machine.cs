@@ -66,6 +66,9 @@ internal sealed class Machine
     /// <summary>Every effect that was carried out, in order.</summary>
     public List<Effect> Carried { get; } = [];
 
+    /// <summary>What was told to the journal, in order.</summary>
+    public List<JournalEntry> Recorded { get; } = [];
+
     /// <summary>Called after every step of the core, nested ones included.</summary>
     public Action? AfterStep { get; set; }
 
@@ -156,10 +159,10 @@ internal sealed class Machine
     }
 
     /// <summary>Gives a command; the number is that of the request.</summary>
-    public long Ask(Command command)
+    public long Ask(Command command, string requester = "")
     {
         long request = NewRequest();
-        Step(new CommandReceived(new RequestId(request), command));
+        Step(new CommandReceived(new RequestId(request), command, requester));
         return request;
     }
 
@@ -264,7 +267,7 @@ internal sealed class Machine
                 break;
 
             case PrepareGroup prepare:
-                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure));
+                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure, prepare.Requester));
                 break;
 
             case ClearLogs clear:
@@ -284,6 +287,10 @@ internal sealed class Machine
                 Assert.Equal(TaskState.Open, _requests[reply.Request.Value].Item1);
                 _requests[reply.Request.Value] = (TaskState.Answered, reply.Outcome);
                 Lines.Add("answer " + Describe(reply.Outcome));
+                break;
+
+            case Core.Effects.Record record:
+                Recorded.Add(record.Entry);
                 break;
 
             case ValidateReload:

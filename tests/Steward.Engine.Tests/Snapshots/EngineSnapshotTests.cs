@@ -224,8 +224,8 @@ public static class EngineSnapshotTests
         [InlineData("Engine", "_supervisor _signals _arrivals _children _dead _waiting _lastRequest _control ValidatedReload",
             "_log "_sinks _log _clock _read _readForReload _invocations _state _inbox _requests _held _childrenExited _isEnding _isSuspending _isAtRest _spareLists _takenSignals _memory _spawns _host _thread "
             + "_stopped Pid")]
-        [InlineData("Engine+Child", "Process Incarnation Status ExitedAt", "")]
-        [InlineData("Engine+Arrival", "Process Incarnation Channel Data IsCapture", "")]
+        [InlineData("Engine+Child", "Process Incarnation Status ExitedAt IsKilled OutOfMemory", "")]
+        [InlineData("Engine+Arrival", "Process Incarnation Channel Data IsCapture LastOutput", "")]
         public void When_a_field_is_added_Then_somebody_decides_whether_it_is_written(string type, string written, string notWritten)
         {
             IEnumerable<string> decided = (written + " " + notWritten).Split(' ', StringSplitOptions.RemoveEmptyEntries);
@@ -283,7 +283,9 @@ public static class EngineSnapshotTests
         {
         }
 
-        public void FinishOutput(ProcessId process, Incarnation incarnation)
+        public bool? TakeOutOfMemoryKill() => null;
+
+        public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
         {
             Last = process;
             Finished.TrySetResult();

@@ -39,6 +39,9 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
 
     public ConcurrentQueue<Incarnation> Finished { get; } = [];
 
+    /// <summary>What the last report of an end carried.</summary>
+    public string? LastOutput { get; private set; }
+
     public string File(string name) => _directory.File(name);
 
     public string Read(string name) => System.IO.File.ReadAllText(File(name), Encoding.Latin1);
@@ -94,7 +97,11 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
     void IProcessHostEvents.Communication(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data) =>
         Captures.Enqueue((incarnation, channel, data));
 
-    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation) => Finished.Enqueue(incarnation);
+    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput)
+    {
+        LastOutput = lastOutput;
+        Finished.Enqueue(incarnation);
+    }
 
     void IProcessHostEvents.Log(LogLevel level, string text) => Lines.Enqueue($"{level.Code()} {text}");
 
@@ -133,14 +140,14 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
         }
 
         /// <summary>The program dies: its ends are closed, and the hub is told. Waits for the end of its output.</summary>
-        public void Die(bool keepPipes = false)
+        public void Die(bool keepPipes = false, bool wantsOutput = false)
         {
             if (!keepPipes)
             {
                 Close();
             }
 
-            outside.Hub.Finish(Process, Incarnation);
+            outside.Hub.Finish(Process, Incarnation, wantsOutput);
             Until(() => outside.Finished.Contains(Incarnation), "the output does not end");
         }
 

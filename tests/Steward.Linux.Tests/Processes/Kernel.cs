@@ -82,7 +82,7 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
         (int reaped, WaitStatus how) = _reaped.Dequeue();
         if (_living.Remove(reaped, out Spawn? request))
         {
-            Host.FinishOutput(request.Process, request.Incarnation);
+            Host.FinishOutput(request.Process, request.Incarnation, wantsOutput: false);
         }
 
         return (reaped, how);
@@ -132,7 +132,7 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
 
     void IProcessHostEvents.Log(LogLevel level, string text) => Lines.Enqueue($"{level.Code()} {text}");
 
-    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation)
+    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput)
     {
     }
 
@@ -180,7 +180,7 @@ internal sealed unsafe class CollectingHub(IProcessHostEvents events) : IOutputH
         }
     }
 
-    public void Finish(ProcessId process, Incarnation incarnation)
+    public void Finish(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
         _attached.Remove(incarnation.Value, out Streams? streams);
         Assert.NotNull(streams);

@@ -147,7 +147,7 @@ public sealed class ProcessHostTests(ITestOutputHelper output)
         };
         string inUse = $"Could not create FastCGI socket tcp://localhost:{port}: [Errno 98] Address already in use";
         Assert.Equal(inUse, kernel.Host.PrepareGroup(default, Group(tcp)).Failure);
-        Assert.Equal(new SpawnAnswer(0, inUse), kernel.Spawn(tcp));
+        Assert.Equal(new SpawnAnswer(0, inUse, "socket"), kernel.Spawn(tcp));
 
         string path = Path.Combine(kernel.Directory, "missing/app.sock");
         ProcessConfig unix = tcp with { Socket = new FastCgiSocketConfig { Program = "app", Path = path } };

@@ -34,7 +34,7 @@ public sealed class SpawnErrorTests
         };
 
         Assert.Equal(new Fault(code, text), kernel.Host.CheckCommand(config));
-        Assert.Equal(new SpawnAnswer(0, text), kernel.Spawn(config));
+        Assert.Equal(new SpawnAnswer(0, text, "command"), kernel.Spawn(config));
         Assert.Equal(0, kernel.Hub.Opened);
     }
 
@@ -64,7 +64,7 @@ public sealed class SpawnErrorTests
     {
         using var kernel = new Kernel();
         kernel.Hub.OpenErrno = errno;
-        Assert.Equal(new SpawnAnswer(0, text), kernel.Spawn(Kernel.Command("/bin/true")));
+        Assert.Equal(new SpawnAnswer(0, text, "pipes and logs"), kernel.Spawn(Kernel.Command("/bin/true")));
     }
 
     [Theory]
@@ -112,7 +112,7 @@ public sealed class SpawnErrorTests
         using var host = new ProcessHost(kernel, new ProcessHostOptions { ChildLogDir = kernel.Directory }, kernel.Hub, ["/no/such/helper"]);
         SpawnAnswer answer = host.Spawn(new Core.Effects.Spawn(
             new ProcessId(1), new Incarnation(1), "g", Kernel.Command("/bin/true"), null, null, false, false));
-        Assert.Equal(new SpawnAnswer(0, "unknown error during fork for 'web_1': ENOENT"), answer);
+        Assert.Equal(new SpawnAnswer(0, "unknown error during fork for 'web_1': ENOENT", "fork"), answer);
         Assert.Equal(0, kernel.Hub.Opened);
     }
 
