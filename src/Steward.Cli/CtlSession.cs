@@ -18,6 +18,9 @@ internal sealed partial class CtlSession : IDisposable
     private readonly ScreenOutput _error;
     private readonly InputReader _input;
     private readonly SortedDictionary<string, CtlAction> _actions;
+
+    // What there is beyond Supervisor's actions; not in the list of `help`, which scripts know.
+    private readonly SortedDictionary<string, CtlAction> _ownActions;
     private SupervisorClient? _client;
     private string _url;
     private Credentials? _credentials;
@@ -54,6 +57,12 @@ internal sealed partial class CtlSession : IDisposable
             ["tail"] = new(Tail, HelpTexts.Tail),
             ["update"] = new(Update, HelpTexts.Update),
             ["version"] = new(Version, HelpTexts.Version),
+        };
+        _ownActions = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal)
+        {
+            ["events"] = new(Events, HelpTexts.Events),
+            ["history"] = new(History, HelpTexts.History),
+            ["why"] = new(Why, HelpTexts.Why),
         };
     }
 
@@ -126,7 +135,7 @@ internal sealed partial class CtlSession : IDisposable
         {
             Leave();
         }
-        else if (_actions.TryGetValue(name, out CtlAction? action))
+        else if (_actions.TryGetValue(name, out CtlAction? action) || _ownActions.TryGetValue(name, out action))
         {
             action.Run(argument);
         }
@@ -163,7 +172,7 @@ internal sealed partial class CtlSession : IDisposable
         }
         else
         {
-            _out.Line(_actions.TryGetValue(topic, out CtlAction? action) ? action.Help : "*** No help on " + topic);
+            _out.Line(_actions.TryGetValue(topic, out CtlAction? action) || _ownActions.TryGetValue(topic, out action) ? action.Help : "*** No help on " + topic);
         }
     }
 

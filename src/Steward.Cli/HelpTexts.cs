@@ -89,6 +89,21 @@ internal static class HelpTexts
     public const string Open =
         "open <url>\tConnect to a remote supervisord process.\n\t\t(for UNIX domain socket, use unix:///socket/path)";
 
+    public const string Events =
+        "events [--limit N]\t\tThe newest entries of the daemon's journal, oldest of them first\n"
+        + "events --since N|TIME\t\tThose behind number N, or from a time on (2026-11-26T10:00)\n"
+        + "events --follow\t\t\tAnd go on with what happens (Ctrl-C to exit)\n"
+        + "events --process NAME\t\tOf one process (NAME, GROUP:NAME) or group (GROUP:*)\n"
+        + "events --kind K[,K]\t\tOf some kinds: state spawn exit decision request signal config\n"
+        + "\t\t\t\thealth daemon event listener loss\n"
+        + "events --json\t\t\tOne JSON object a line";
+
+    public const string History =
+        "history [--limit N] [--json]\t\tWhat happened, oldest first\n"
+        + "history <name> [--limit N] [--json]\tWhat happened to a process or (GROUP:*) a group";
+
+    public const string Why = "why <name> [--json]\tWhy a process is in its state: what led there, and what comes next";
+
     public const string Quit = "quit\tExit the supervisor shell.";
 
     public const string Exit = "exit\tExit the supervisor shell.";

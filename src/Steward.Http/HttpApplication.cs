@@ -6,22 +6,25 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Steward.Core.Model;
 using Steward.Engine;
+using Steward.Http.Api;
 using Steward.Http.Logs;
 using Steward.Http.Pages;
 using Steward.Http.XmlRpc;
+using Steward.Journal;
 
 namespace Steward.Http;
 
 /// <summary>
-/// Where a request goes. The first match of the path counts: <c>/RPC2…</c>, <c>/logtail…</c>, <c>/mainlogtail…</c>, the pages,
+/// Where a request goes. The first match of the path counts: <c>/RPC2…</c>, <c>/logtail…</c>, <c>/mainlogtail…</c>, <c>/api/v1/…</c>, the pages,
 /// the style sheet. Every one of them wants the credentials of the socket it came in on.
 /// </summary>
 internal sealed class HttpApplication(
-    ISupervisorControl control, string supervisorVersion, CancellationToken endStreams, CancellationToken endWaiting)
+    ISupervisorControl control, JournalHolder? journal, string supervisorVersion, CancellationToken endStreams, CancellationToken endWaiting)
     : IHttpApplication<Exchange>
 {
     private readonly ISupervisorControl _control = control;
-    private readonly RpcEndpoint _rpc = new(control, supervisorVersion, endWaiting);
+    private readonly RpcEndpoint _rpc = new(control, new JournalQueries(control, journal), supervisorVersion, endWaiting);
+    private readonly EventsApi _events = new(new JournalQueries(control, journal), endStreams);
     private readonly LogStreams _streams = new(control, endStreams);
     private readonly StatusPages _pages = new(control, supervisorVersion, endWaiting);
 
@@ -81,7 +84,7 @@ internal sealed class HttpApplication(
             return HttpMethods.IsGet(exchange.Method) ? _streams.MainLog(exchange) : exchange.SendErrorAsync(400);
         }
 
-        return _pages.Answer(exchange);
+        return path.StartsWith(EventsApi.Prefix, StringComparison.Ordinal) ? _events.Answer(exchange) : _pages.Answer(exchange);
     }
 
     private async Task FinishAsync(Exchange exchange, Task answered)

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 using Steward.Core.Config;
 using Steward.Engine;
+using Steward.Journal;
 using Steward.Protocol.XmlRpc;
 
 namespace Steward.Http;
@@ -47,11 +48,13 @@ public sealed class HttpServers : IAsyncDisposable
     /// <param name="listeners">The sockets.</param>
     /// <param name="control">The daemon that they control.</param>
     /// <param name="supervisorVersion">What <c>getSupervisorVersion</c> answers and the pages show.</param>
+    /// <param name="journal">What <c>/api/v1</c> and the namespace <c>steward</c> read; null for none.</param>
     /// <param name="cancellation">Gives up starting.</param>
     public static async Task<HttpServers> StartAsync(
         IReadOnlyList<HttpListener> listeners,
         ISupervisorControl control,
         string supervisorVersion,
+        JournalHolder? journal = null,
         CancellationToken cancellation = default)
     {
         var options = new KestrelServerOptions
@@ -91,7 +94,7 @@ public sealed class HttpServers : IAsyncDisposable
         try
         {
             await server.StartAsync(
-                new HttpApplication(control, supervisorVersion, servers._endStreams.Token, servers._endWaiting.Token),
+                new HttpApplication(control, journal, supervisorVersion, servers._endStreams.Token, servers._endWaiting.Token),
                 cancellation).ConfigureAwait(false);
             return servers;
         }

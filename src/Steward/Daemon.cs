@@ -171,7 +171,7 @@ internal sealed class Daemon
         {
             while (true)
             {
-                http = StartHttp(engine);
+                http = StartHttp(engine, journal);
                 bool reload = engine.Stopped.GetAwaiter().GetResult();
                 http.StopAsync().GetAwaiter().GetResult();
                 if (!reload)
@@ -293,10 +293,11 @@ internal sealed class Daemon
         ChildNoFile = limits.ChildNoFile,
     };
 
-    private HttpServers StartHttp(Engine.Engine engine) => HttpServers.StartAsync(
+    private HttpServers StartHttp(Engine.Engine engine, JournalHolder journal) => HttpServers.StartAsync(
         [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
         engine,
-        Program.SupervisorVersion).GetAwaiter().GetResult();
+        Program.SupervisorVersion,
+        journal).GetAwaiter().GetResult();
 
     private void KeepJournal(Engine.Engine engine, JournalHolder journal)
     {

@@ -148,7 +148,8 @@ public static class JournalJson
         return string.Create(CultureInfo.InvariantCulture, $"{DateTime.UnixEpoch.AddSeconds(seconds):yyyy-MM-ddTHH:mm:ss}.{nanoseconds:d9}Z");
     }
 
-    private static bool TryParseTime(string? text, out long wall)
+    /// <summary>Reads what <see cref="Time"/> wrote.</summary>
+    public static bool TryParseTime(string? text, out long wall)
     {
         wall = 0;
         if (text is not { Length: 30 } || text[19] != '.' || text[29] != 'Z'

@@ -37,7 +37,7 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
     /// </param>
     public static WhyStory Of(string name, IEnumerable<JournalEntry> newestFirst)
     {
-        JournalEntry[] entries = [.. newestFirst.Where(entry => entry.Name == name || entry.Fact.Kind == JournalKind.Loss).Reverse()];
+        JournalEntry[] entries = ByRuns([.. newestFirst.Where(entry => entry.Name == name || entry.Fact.Kind == JournalKind.Loss).Reverse()]);
         ProcessState? state = null;
         foreach (JournalEntry entry in entries)
         {
@@ -145,6 +145,31 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
         return text.ToString(CultureInfo.InvariantCulture);
     }
 
+    /// <summary>Numbers the runs anew: a start of the daemon, and a new definition of the group, begin to count incarnations from one.</summary>
+    private static JournalEntry[] ByRuns(JournalEntry[] entries)
+    {
+        int run = 0;
+        int incarnation = 0;
+        for (int i = 0; i < entries.Length; i++)
+        {
+            JournalEntry entry = entries[i];
+            if (entry.Incarnation == 0)
+            {
+                continue;
+            }
+
+            if (entry.Incarnation != incarnation || entry.Fact is StateFact { To: ProcessState.Starting })
+            {
+                run++;
+                incarnation = entry.Incarnation;
+            }
+
+            entries[i] = entry with { Incarnation = run };
+        }
+
+        return entries;
+    }
+
     private static bool IsEnd(JournalFact fact) => fact is ExitFact or SpawnFact { Pid: null };
 
     /// <summary>Where the story begins: at the run whose end made all the later ones necessary, and at what led to that run.</summary>
@@ -205,7 +230,7 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
             SpawnFact fact => $"it could not be started: {fact.Error}",
             _ => "",
         };
-        RequestFact? stop = Last<RequestFact>(episode, static fact => fact.Refusal is null && (fact.Verb is "stop" or "restart" or "shutdown"));
+        RequestFact? stop = Last<RequestFact>(episode, static fact => fact.Refusal is null && (fact.Verb is "stop" or "restart" or "shutdown" or "reload"));
         ConfigFact? config = Last<ConfigFact>(episode, static fact => fact.Action is ConfigAction.Changed or ConfigAction.Added or ConfigAction.Removed);
         return state switch
         {
@@ -328,13 +353,14 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
 
     private static string Invariant(long number) => number.ToString(CultureInfo.InvariantCulture);
 
-    private static string LocalTime(long wall, TimeZoneInfo zone) => TimeZoneInfo
+    /// <summary>Writes a time for people in their zone.</summary>
+    public static string LocalTime(long wall, TimeZoneInfo zone) => TimeZoneInfo
         .ConvertTimeFromUtc(DateTime.UnixEpoch.AddTicks(wall / 100), zone).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
 
     private static IEnumerable<string> OutputLines(string? output) => string.IsNullOrEmpty(output) ? [] : output.TrimEnd('\n').Split('\n').TakeLast(OutputLineLimit);
 
     /// <summary>What programs wrote must not steer the terminal.</summary>
-    private static string Escaped(string text)
+    public static string Escaped(string text)
     {
         if (!text.Any(static c => char.IsControl(c) && c != '\t'))
         {

@@ -16,7 +16,7 @@ namespace Steward.Http.XmlRpc;
 /// Carries out calls. Checks come in Supervisor's order: the name, the number of parameters, the daemon's state, the types of
 /// the parameters, then what the core says.
 /// </summary>
-internal sealed class RpcCalls(ISupervisorControl control, string supervisorVersion, CancellationToken endWaiting)
+internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal, string supervisorVersion, CancellationToken endWaiting)
 {
     /// <summary>How long the answer of <c>system.multicall</c> gets before the calls that are left are refused, in bytes.</summary>
     private const int MaxMulticallBytes = 64 << 20;
@@ -42,6 +42,11 @@ internal sealed class RpcCalls(ISupervisorControl control, string supervisorVers
         XmlRpcMethod? method = Find(name);
         if (method is null)
         {
+            if (name.StartsWith(JournalCalls.Prefix, StringComparison.Ordinal) && journal.Begin(name, parameters, writer, out fault) is { } read)
+            {
+                return fault is null ? read : null;
+            }
+
             fault = new Fault(FaultCode.UnknownMethod);
             return null;
         }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
 using Steward.Core.Model;
 using Steward.Engine;
+using Steward.Http.Api;
 using ReadResult = System.IO.Pipelines.ReadResult;
 using Steward.Protocol.XmlRpc;
 
@@ -14,14 +15,14 @@ namespace Steward.Http.XmlRpc;
 /// <c>POST /RPC2</c>: body → call → answer. A call that needs no waiting is decoded, carried out and written on the thread that
 /// read it, without a task.
 /// </summary>
-internal sealed class RpcEndpoint(ISupervisorControl control, string supervisorVersion, CancellationToken endWaiting)
+internal sealed class RpcEndpoint(ISupervisorControl control, JournalQueries journal, string supervisorVersion, CancellationToken endWaiting)
 {
     private const int FirstBytes = 64 << 10;
     private const int LongAnswer = 128 << 10;
 
     private static readonly StringValues TextXml = "text/xml";
 
-    private readonly RpcCalls _calls = new(control, supervisorVersion, endWaiting);
+    private readonly RpcCalls _calls = new(control, new JournalCalls(journal), supervisorVersion, endWaiting);
 
     public Task Answer(Exchange exchange)
     {
