@@ -32,6 +32,7 @@ internal sealed partial class ConfigLoad
                 $"take {extra.Key} out: the interface knows no settings");
         }
 
+        List<HookConfig> hooks = ReadHooks();
         return new Configuration
         {
             File = _file,
@@ -41,6 +42,7 @@ internal sealed partial class ConfigLoad
             Servers = servers,
             RpcInterfaces = interfaces,
             Groups = groups,
+            Hooks = hooks,
             ServerUrl = ServerUrl(servers),
             Messages = [.. _warnings, .. _infos],
         };

@@ -88,7 +88,8 @@ internal sealed partial class ConfigLoad
         bool refused = section.Name.StartsWith("rpcinterface:", StringComparison.Ordinal) && configuration.Servers.Count > 0;
         foreach (IniOption option in section.Own)
         {
-            if (!keys.Contains(option.Key) && !refused)
+            bool isHeader = option.Key.StartsWith("header.", StringComparison.Ordinal) && section.Name.StartsWith("hook:", StringComparison.Ordinal);
+            if (!keys.Contains(option.Key) && !refused && !isHeader)
             {
                 Warn(section, option, "no such key is known here: it is ignored", Meant(option.Key, keys));
             }

@@ -20,7 +20,7 @@ internal sealed partial class ConfigLoad
     /// <summary>Characters that expansions may produce in all: far beyond any configuration, and what a machine can hold.</summary>
     private const int MaxExpandedChars = 64 << 20;
 
-    private static readonly string[] Secrets = ["password"];
+    private static readonly string[] Secrets = ["password", "secret", "token", "url", "template", "on_crash"];
 
     private readonly string _file;
     private readonly string _directory;
@@ -109,7 +109,10 @@ internal sealed partial class ConfigLoad
     {
         // What Supervisor says may hold the value; what is told beside it, and may end in the log of a build, must not.
         string shown = IsSecret(option) ? text.Replace(PythonText.Repr(option.Value), "'***'", StringComparison.Ordinal) : text;
-        Note(new ConfigFault(FaultSeverity.Error, option.File, option.Line, section.Name, option.Key, Shown(option), shown, remedy), text);
+        bool isOurs = section.Name.StartsWith("hook:", StringComparison.Ordinal) || option.Key == "on_crash";
+        Note(
+            new ConfigFault(FaultSeverity.Error, option.File, option.Line, section.Name, option.Key, Shown(option), shown, remedy),
+            isOurs ? shown : text);
     }
 
     private void Warn(IniSection section, string text, string? remedy) =>
@@ -141,7 +144,8 @@ internal sealed partial class ConfigLoad
 
     // A mistyped key holds the same secret.
     private static bool IsSecret(IniOption option) =>
-        option.Key == "password" || Spelling.Nearest(option.Key, Secrets) is not null;
+        Secrets.Contains(option.Key) || option.Key.StartsWith("header.", StringComparison.Ordinal)
+        || (!ConfigSchema.AllKeys.Contains(option.Key) && Spelling.Nearest(option.Key, Secrets) is not null);
 
     // A line for the activity log, as Supervisor has it or as a quirk that is fixed needs it.
     private void Log(string text) => _warnings.Add(new LoadMessage(LogLevel.Warn, text));

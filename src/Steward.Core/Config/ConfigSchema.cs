@@ -11,7 +11,7 @@ internal static class ConfigSchema
         "exitcodes", "stopsignal", "stopwaitsecs", "stopasgroup", "killasgroup", "user", "redirect_stderr", "stdout_logfile",
         "stdout_logfile_maxbytes", "stdout_logfile_backups", "stdout_capture_maxbytes", "stdout_events_enabled", "stdout_syslog",
         "stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups", "stderr_capture_maxbytes", "stderr_events_enabled",
-        "stderr_syslog", "environment", "directory", "umask", "serverurl",
+        "stderr_syslog", "environment", "directory", "umask", "serverurl", "on_crash",
     ];
 
     // A name that ends in a colon is the beginning of a section's name. The two servers also go without one.
@@ -30,6 +30,9 @@ internal static class ConfigSchema
         ("fcgi-program:", Set([.. Program, "socket", "socket_backlog", "socket_owner", "socket_mode"])),
         ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler"])),
         ("rpcinterface:", Set("supervisor.rpcinterface_factory")),
+        ("hook:", Set(
+            "events", "programs", "exec", "url", "mail", "timeout", "user", "format", "template", "secret", "token", "chat", "retries", "retry_for",
+            "queue_size", "min_interval", "sendmail", "smtp", "from")),
     ];
 
     /// <summary>The names of sections; those that take a name of their own end in a colon.</summary>

@@ -32,6 +32,9 @@ public sealed record Configuration
     /// <summary>The groups sorted by (priority, name). Two groups of one name: the first counts.</summary>
     public required IReadOnlyList<GroupConfig> Groups { get; init; }
 
+    /// <summary>The hooks: those of sections in file order, then those of programs.</summary>
+    public IReadOnlyList<HookConfig> Hooks { get; init; } = [];
+
     /// <summary>
     /// The automatic <c>SUPERVISOR_SERVER_URL</c>: the first unix server as <c>unix:///path</c>, else the last inet server as
     /// <c>http://host:port</c>, else null.

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Snapshots;
 using Steward.Core.Supervision;
@@ -150,6 +151,34 @@ public static class CompletenessTests
                     Pool = new EventPoolConfig(["EVENT"], 3, "h"),
                 },
             ],
+            Hooks =
+            [
+                new HookConfig
+                {
+                    Name = "h",
+                    Events = HookEvents.Running,
+                    Programs = ["a*", "b"],
+                    Processes = ["g:p"],
+                    Kind = HookKind.Mail,
+                    Target = "a@b",
+                    Timeout = 3,
+                    User = User,
+                    Format = HookFormat.Telegram,
+                    Template = "%(name)s",
+                    Secret = "s",
+                    Token = "t",
+                    Chat = "c",
+                    Headers = [KeyValuePair.Create("x", "y")],
+                    Retries = 2,
+                    RetryFor = 4,
+                    QueueSize = 5,
+                    MinInterval = 6,
+                    SendMail = "/bin/mail",
+                    SmtpHost = "m",
+                    SmtpPort = 7,
+                    From = "f@g",
+                },
+            ],
             ServerUrl = "unix:///sock",
             Messages = [new LoadMessage(LogLevel.Warn, "text")],
         };
@@ -175,6 +204,7 @@ public static class CompletenessTests
                 new ProcessConfig { Name = "", Program = "", Command = "" },
                 new ChildLogConfig(),
                 new FastCgiSocketConfig { Program = "" },
+                new HookConfig { Name = "", Kind = default, Target = "" },
                 new Configuration
                 {
                     File = "",
@@ -189,7 +219,7 @@ public static class CompletenessTests
                 },
             };
             ProcessConfig process = Full.Groups[0].Processes[0];
-            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, Full];
+            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, Full.Hooks[0], Full];
 
             Assert.All(ordinary.Zip(full), pair =>
             {
