@@ -31,6 +31,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly FastCgiSockets _sockets;
     private readonly IProcessHostEvents _events;
     private readonly ChildEnvironment _environment = new();
+    private readonly HookProcesses _hookProcesses;
     private readonly HashSet<int> _children = [];
     private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
     private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
@@ -53,12 +54,17 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _spawner = new Spawner(execHelper);
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
+        _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
     }
+
+    /// <summary>The programs of hooks. They are children of the daemon, so their end is noticed only while the engine runs.</summary>
+    public IHookProcesses HookProcesses => _hookProcesses;
 
     /// <summary>A reload brought new settings; they hold for spawns from now on.</summary>
     public void Reconfigure(ProcessHostOptions options)
     {
         _options = options;
+        _hookProcesses.Options = options;
         _hub.Reconfigure(options);
     }
 
@@ -146,14 +152,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public bool TryReap(out int pid, out WaitStatus status)
     {
-        int raw = 0;
-        do
-        {
-            pid = LibC.waitpid(-1, &raw, LibC.WNOHANG);
-        }
-        while (LibC.Interrupted(pid));
-
-        status = new WaitStatus(raw);
+        _hookProcesses.Reap(_children, out pid, out status);
         _children.Remove(pid);
         return pid > 0;
     }
