@@ -9,8 +9,8 @@ public static class CtlProgram
     /// <summary>The actions that may stand directly behind <c>steward</c>.</summary>
     public static IReadOnlyList<string> Verbs { get; } =
     [
-        "add", "avail", "clear", "events", "fg", "history", "maintail", "open", "pid", "reload", "remove", "reread", "restart", "shutdown", "signal",
-        "start", "status", "stop", "tail", "update", "version", "why",
+        "add", "avail", "clear", "events", "fg", "history", "hooks", "maintail", "open", "pid", "reload", "remove", "reread", "restart",
+        "shutdown", "signal", "start", "status", "stop", "tail", "update", "version", "why",
     ];
 
     /// <summary>Runs it to its end.</summary>

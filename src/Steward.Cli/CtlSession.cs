@@ -41,6 +41,7 @@ internal sealed partial class CtlSession : IDisposable
             ["clear"] = new(Clear, HelpTexts.Clear),
             ["exit"] = new(_ => Leave(), HelpTexts.Exit),
             ["fg"] = new(Foreground, HelpTexts.Foreground),
+            ["hooks"] = new(Hooks, HelpTexts.Hooks, IsSupervisors: false),
             ["maintail"] = new(MainTail, HelpTexts.MainTail),
             ["open"] = new(Open, HelpTexts.Open),
             ["pid"] = new(Pid, HelpTexts.Pid),
@@ -159,7 +160,9 @@ internal sealed partial class CtlSession : IDisposable
             _out.Line("");
             _out.Line(HelpTexts.ListHeading);
             _out.Line(new string('=', HelpTexts.ListHeading.Length));
-            foreach (string row in Columns.Rows([.. _actions.Keys], HelpTexts.ListWidth))
+            // Tools compare the list: what is ours alone stands in the manual.
+            string[] listed = [.. _actions.Where(static action => action.Value.IsSupervisors).Select(static action => action.Key)];
+            foreach (string row in Columns.Rows(listed, HelpTexts.ListWidth))
             {
                 _out.Line(row);
             }
@@ -286,7 +289,7 @@ internal sealed partial class CtlSession : IDisposable
         return Ask(question);
     }
 
-    private sealed record CtlAction(Action<string> Run, string Help);
+    private sealed record CtlAction(Action<string> Run, string Help, bool IsSupervisors = true);
 }
 
 /// <summary>A command cannot go on; the message says why.</summary>

@@ -11,6 +11,10 @@ internal static class HelpTexts
 
     public const string Help = "help\t\tPrint a list of available actions\nhelp <action>\tPrint help for <action>";
 
+    public const string Hooks =
+        "hooks\t\t\tHow the hooks are doing\n"
+        + "hooks test <name>\tSend a test event to a hook, and say what came of it";
+
     public const string Status =
         "status <name>\t\tGet status for a single process\n"
         + "status <gname>:*\tGet status for all processes in a group\n"

@@ -148,7 +148,7 @@ internal sealed class HookFields
         "host" => Host,
         "identifier" => _origin.Identifier,
         "time" => JournalJson.Time(Wall),
-        "number" => _event.Entry.Number.ToString(CultureInfo.InvariantCulture),
+        "number" => _event.Entry.Number > 0 ? _event.Entry.Number.ToString(CultureInfo.InvariantCulture) : "",
         "delivery" => Delivery,
         "hook" => _hook,
         _ => "",
@@ -163,7 +163,11 @@ internal sealed class HookFields
             writer.WriteStartObject();
             writer.WriteNumber("version", Version);
             writer.WriteString("delivery", Delivery);
-            writer.WriteNumber("number", _event.Entry.Number);
+            if (_event.Entry.Number > 0)
+            {
+                writer.WriteNumber("number", _event.Entry.Number);
+            }
+
             writer.WriteString("hook", _hook);
             writer.WriteString("event", EventName);
             writer.WriteString("time", JournalJson.Time(Wall));

@@ -11,10 +11,10 @@ namespace Steward.Hooks;
 /// holds nothing.
 /// </summary>
 /// <remarks>
-/// <see cref="Take"/> is called on the thread on which things happen, and returns without waiting. Everything else is called on any thread.
+/// <see cref="Append"/> is called on the thread on which things happen, and returns without waiting. Everything else is called on any thread.
 /// A reload or a reading of the configuration brings other hooks; one that keeps its name and target keeps what waits for it.
 /// </remarks>
-public sealed class HookRunner : IDisposable
+public sealed class HookRunner : IJournalSink, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly IHookProcesses _processes;
@@ -99,8 +99,8 @@ public sealed class HookRunner : IDisposable
         }
     }
 
-    /// <summary>Takes in what happened; entries come in their order.</summary>
-    public void Take(in JournalEntry entry)
+    /// <inheritdoc/>
+    public void Append(in JournalEntry entry)
     {
         if (_hooks.Length == 0)
         {

@@ -4,6 +4,7 @@ using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
 using Steward.Engine;
+using Steward.Hooks;
 using Steward.Http;
 using Steward.Journal;
 using Steward.Linux.Host;
@@ -35,6 +36,7 @@ internal sealed class Daemon
     private ControlSockets? _sockets;
     private ControlSockets? _nextSockets;
     private PidFile? _pidFile;
+    private HookControl? _hooks;
 
     private Daemon(string file, ConfigOverrides overrides, Configuration configuration, Detachment? detachment)
     {
@@ -142,6 +144,9 @@ internal sealed class Daemon
         using var host = new ProcessHost(engine, HostOptions(limits));
         engine.Attach(host);
         KeepJournal(engine, journal);
+        using var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
+        _hooks = new HookControl(hooks, engine);
+        _hooks.Apply(_configuration);
         if (!Settings.NoCleanup)
         {
             host.CleanUpAutoLogs();
@@ -218,6 +223,7 @@ internal sealed class Daemon
 
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);
         KeepJournal(engine, journal);
+        _hooks!.Apply(_configuration);
         engine.InvokeAsync(() =>
         {
             engine.StartOver(EngineSettings());
@@ -241,6 +247,18 @@ internal sealed class Daemon
 
     private ReadResult Read()
     {
+        ReadResult read = ReadFile();
+        if (read.Configuration is { } configuration)
+        {
+            // Hooks change no program: they hold from the reading on, with update as with reread.
+            _hooks?.Apply(configuration);
+        }
+
+        return read;
+    }
+
+    private ReadResult ReadFile()
+    {
         ConfigReading reading = ConfigReader.Read(_file, new ConfigEnvironment(), _overrides);
         return new ReadResult(reading.Configuration, reading.FirstError);
     }
@@ -248,7 +266,7 @@ internal sealed class Daemon
     /// <summary>On the engine's thread. Whatever would end the daemon after everything was stopped is to be found before.</summary>
     private ReadResult ReadForReload()
     {
-        ReadResult read = Read();
+        ReadResult read = ReadFile();
         if (read.Configuration is not { } configuration)
         {
             return read;
@@ -297,7 +315,8 @@ internal sealed class Daemon
         [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
         engine,
         Program.SupervisorVersion,
-        journal).GetAwaiter().GetResult();
+        journal,
+        _hooks).GetAwaiter().GetResult();
 
     private void KeepJournal(Engine.Engine engine, JournalHolder journal)
     {

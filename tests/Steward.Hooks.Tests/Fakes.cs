@@ -101,7 +101,7 @@ internal sealed class World : IDisposable
 
     public long Happens(JournalFact fact, string process = "web", string group = "web", int incarnation = 1)
     {
-        Runner.Take(new JournalEntry(++_number, StillClock.Wall, group, process, incarnation, fact));
+        Runner.Append(new JournalEntry(++_number, StillClock.Wall, group, process, incarnation, fact));
         return _number;
     }
 

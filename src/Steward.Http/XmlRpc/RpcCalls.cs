@@ -16,7 +16,8 @@ namespace Steward.Http.XmlRpc;
 /// Carries out calls. Checks come in Supervisor's order: the name, the number of parameters, the daemon's state, the types of
 /// the parameters, then what the core says.
 /// </summary>
-internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal, string supervisorVersion, CancellationToken endWaiting)
+internal sealed class RpcCalls(
+    ISupervisorControl control, JournalCalls journal, IHookControl? hooks, string supervisorVersion, CancellationToken endWaiting)
 {
     /// <summary>How long the answer of <c>system.multicall</c> gets before the calls that are left are refused, in bytes.</summary>
     private const int MaxMulticallBytes = 64 << 20;
@@ -40,6 +41,11 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
         string name, IReadOnlyList<XmlRpcValue> parameters, IRequester client, XmlRpcWriter writer, out Fault? fault)
     {
         XmlRpcMethod? method = Find(name);
+        if (method is null && HookCalls.Has(name))
+        {
+            return HookCalls.Call(name, parameters, hooks, writer, endWaiting, out fault);
+        }
+
         if (method is null)
         {
             if (name.StartsWith(JournalCalls.Prefix, StringComparison.Ordinal) && journal.Begin(name, parameters, writer, out fault) is { } read)
