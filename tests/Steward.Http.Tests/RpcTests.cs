@@ -14,13 +14,14 @@ namespace Steward.Http.Tests;
 public partial class RpcTests
 {
     private readonly FakeControl _control = new();
+    private readonly FakeHooks _hooks = new();
 
     /// <summary>Calls through the bytes of the answer; a fault is <c>code text</c>.</summary>
     private async Task<object> CallAsync(string method, params XmlRpcValue[] parameters)
     {
         using var writer = new XmlRpcWriter();
         writer.BeginResponse();
-        var calls = new RpcCalls(_control, "9.8.7", CancellationToken.None);
+        var calls = new RpcCalls(_control, _hooks, "9.8.7", CancellationToken.None);
         Task<Fault?>? later = calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
         if (later is not null)
         {
