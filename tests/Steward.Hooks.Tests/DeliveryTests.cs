@@ -1,5 +1,9 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json;
 using Steward.Core.Config;
@@ -201,6 +205,40 @@ public static class DeliveryTests
 
             Assert.Equal(2, server.Requests.Count);
             Assert.Single(server.Requests.Select(request => request.Body).Distinct());
+        }
+
+        [Fact]
+        public async Task When_its_certificate_is_not_trusted_Then_nothing_is_sent()
+        {
+            using var key = RSA.Create(2048);
+            var order = new CertificateRequest("CN=127.0.0.1", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+            using X509Certificate2 certificate = order.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(1));
+            using var listener = new TcpListener(IPAddress.Loopback, 0);
+            listener.Start();
+            using World world = new World().With(
+                World.Url($"https://127.0.0.1:{((IPEndPoint)listener.LocalEndpoint).Port}/in/secret-path") with { Retries = 0 });
+
+            world.Crashes();
+            using (TcpClient client = await listener.AcceptTcpClientAsync())
+            {
+                using var tls = new SslStream(client.GetStream());
+                await tls.AuthenticateAsServerAsync(certificate);
+                byte[] sent = new byte[1];
+                // The end of the stream, or of the connection: no byte of a request either way.
+                int length = 0;
+                try
+                {
+                    length = await tls.ReadAsync(sent);
+                }
+                catch (IOException)
+                {
+                }
+
+                Assert.Equal(0, length);
+            }
+
+            await world.UntilAsync(static status => status.Failed == 1);
+            Assert.Equal("TLS: the certificate or the handshake was not accepted", world.Status.LastError);
         }
 
         [Fact]
