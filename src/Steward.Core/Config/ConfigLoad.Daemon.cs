@@ -64,6 +64,14 @@ internal sealed partial class ConfigLoad
             "loglevel", names, LogLevel.Info, ConfigValue.TryLogLevel, "write critical, error, warn, info, debug, trace or blather");
         pidFile = reader.Value("pidfile", names, "supervisord.pid", _directoryPath, DirectoryRemedy)!;
         string identifier = reader.Text("identifier", names) ?? "supervisor";
+        if (identifier.Any(c => PythonText.IsSpace(c) || c == ':'))
+        {
+            // Headers of events are cut at blanks, then at colons.
+            string split = $"identifier {PythonText.Repr(identifier)} has a blank or a colon in it, at which event listeners will cut it in two";
+            LogOnce(split);
+            reader.Warn("identifier", split, "write it with letters, digits, dots and hyphens");
+        }
+
         bool noDaemon = reader.Boolean("nodaemon", names, false);
         bool silent = reader.Boolean("silent", names, false);
         string childLogDir = reader.Value("childlogdir", names, _environment.TempDirectory, _existingDirectory, DirectoryRemedy)!;

@@ -28,7 +28,7 @@ internal static class ConfigSchema
         ("program:", Set(Program)),
         ("group:", Set("programs", "priority")),
         ("fcgi-program:", Set([.. Program, "socket", "socket_backlog", "socket_owner", "socket_mode"])),
-        ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler"])),
+        ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler", "unknown_restart", "result_timeout"])),
         ("rpcinterface:", Set("supervisor.rpcinterface_factory")),
         ("hook:", Set(
             "events", "programs", "exec", "url", "mail", "timeout", "user", "format", "template", "secret", "token", "chat", "retries", "retry_for",

@@ -206,7 +206,14 @@ public sealed record GroupConfig
 /// <param name="Events">Subscribed type names in capitals, without duplicates, sorted (order has no meaning).</param>
 /// <param name="BufferSize">Events kept while no listener is ready, at least 1. Default 10.</param>
 /// <param name="ResultHandler">How results are judged; the default is <c>supervisor.dispatchers:default_handler</c>.</param>
-public sealed record EventPoolConfig(EquatableList<string> Events, int BufferSize, string ResultHandler);
+public sealed record EventPoolConfig(EquatableList<string> Events, int BufferSize, string ResultHandler)
+{
+    /// <summary><c>unknown_restart</c>: a listener that breaks the protocol is stopped and started again. Default true.</summary>
+    public bool UnknownRestart { get; init; } = true;
+
+    /// <summary><c>result_timeout</c>: seconds within which a result has to come; 0 for ever. Default 0.</summary>
+    public int ResultTimeout { get; init; }
+}
 
 /// <summary>The shared listening socket of an <c>[fcgi-program:x]</c>.</summary>
 public sealed record FastCgiSocketConfig

@@ -130,6 +130,8 @@ public static class ConfigurationFormat
 
             writer.Integer(2, pool.BufferSize);
             writer.Text(3, pool.ResultHandler);
+            writer.Flag(4, !pool.UnknownRestart);
+            writer.Integer(5, pool.ResultTimeout);
             writer.End();
         }
 
@@ -150,7 +152,12 @@ public static class ConfigurationFormat
         EventPoolConfig? pool = null;
         if (reader.TryRecord(5, "pool", out SnapshotReader inner))
         {
-            pool = new EventPoolConfig(EquatableList.From(inner.Texts(1, "events")), inner.Int32(2, "bufferSize"), inner.Text(3, "resultHandler"));
+            pool = new EventPoolConfig(EquatableList.From(inner.Texts(1, "events")), inner.Int32(2, "bufferSize"), inner.Text(3, "resultHandler"))
+            {
+                // Older snapshots have neither.
+                UnknownRestart = inner.OptionalInt32(4, "keepUnknown", 0, 1) != 1,
+                ResultTimeout = inner.OptionalInt32(5, "resultTimeout", 0) ?? 0,
+            };
             inner.End();
         }
 

@@ -80,6 +80,12 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
     /// <summary>Requests that wait for the state to change.</summary>
     public List<Operation> Waiters { get; } = [];
 
+    /// <summary>Listeners only: it is being stopped, or is stopped, because it broke the protocol, and will be started again.</summary>
+    public bool IsRecovering { get; set; }
+
+    /// <summary>Listeners only: runs in a row that broke the protocol before an event was processed.</summary>
+    public int Violations { get; set; }
+
     /// <summary>Listeners only: the protocol of this run.</summary>
     public ListenerProtocol? Listener { get; set; }
 

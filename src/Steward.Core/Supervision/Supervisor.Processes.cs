@@ -145,6 +145,7 @@ public sealed partial class Supervisor
         slot.SpawnErr = "";
         slot.ExitStatus = null;
         slot.OutOfReach = false;
+        slot.IsRecovering = false;
         slot.LastStart = _now.Wall;
         slot.StartedAt = _now.Monotonic;
         slot.Listener = slot.Config.IsListener ? new ListenerProtocol() : null;
@@ -152,6 +153,7 @@ public sealed partial class Supervisor
         {
             // A start by hand begins with all its retries, whatever an earlier series came to.
             slot.Backoff = 0;
+            slot.Violations = 0;
         }
 
         Enter(slot, ProcessState.Starting, $" tries:{slot.Backoff}");
@@ -339,6 +341,11 @@ public sealed partial class Supervisor
 
         Enter(slot, ProcessState.Stopped, $" pid:{pid}", IsExpected(slot, status) ? LogLevel.Info : LogLevel.Warn,
             $"stopped: {slot.Name} ({status.Describe()})");
+        if (slot.IsRecovering)
+        {
+            slot.StateDue = _now.Monotonic + RecoveryPause(slot);
+            Schedule(slot);
+        }
     }
 
     private static bool IsExpected(ProcessSlot slot, WaitStatus status) => slot.Config.ExitCodes.AsSpan().Contains(status.Code);

@@ -125,6 +125,14 @@ public sealed partial class Supervisor
 
     private void Many(RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "")
     {
+        if (kind == OperationKind.Stop)
+        {
+            foreach (ProcessSlot slot in groups.SelectMany(group => group.Slots))
+            {
+                CancelRecovery(slot);
+            }
+        }
+
         ProcessSlot[] chosen = [.. groups.SelectMany(group => group.ByPriority).Where(slot => IsMeant(slot, kind))];
         var batch = new Batch(request, chosen.Length);
         if (chosen.Length == 0)
@@ -158,6 +166,7 @@ public sealed partial class Supervisor
                 break;
 
             case OperationKind.Stop:
+                CancelRecovery(slot);
                 Trigger(slot, ProcessTrigger.Stop, operation);
                 break;
 

@@ -309,6 +309,8 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Write(writer, 21);
         slot.StderrCarry.Write(writer, 22);
         writer.Text(23, slot.StartedBy);
+        writer.Flag(24, slot.IsRecovering);
+        writer.Integer(25, slot.Violations);
         writer.End();
     }
 
@@ -342,6 +344,8 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Read(ref reader, 21, "stdoutCarry");
         slot.StderrCarry.Read(ref reader, 22, "stderrCarry");
         slot.StartedBy = reader.OptionalText(23, "startedBy") ?? "";
+        slot.IsRecovering = reader.OptionalInt32(24, "isRecovering", 0, 1) == 1;
+        slot.Violations = reader.OptionalInt32(25, "violations", 0) ?? 0;
         reader.End();
         bool mayHavePid = slot.State is ProcessState.Starting or ProcessState.Running or ProcessState.Stopping;
         if (slot.Pid == 0 ? slot.State is ProcessState.Running or ProcessState.Stopping : !mayHavePid)

@@ -204,6 +204,23 @@ public sealed partial class Supervisor
             .OrderBy(config => config.Process.Name, StringComparer.Ordinal)];
     }
 
+    /// <summary>Returns every pool of event listeners in the order of its activation.</summary>
+    public EventPoolSnapshot[] EventPools() => [.. _pools.Select(Snapshot)];
+
+    private static EventPoolSnapshot Snapshot(EventPool pool) => new()
+    {
+        Name = pool.Name,
+        Events = pool.Group.Config.Pool!.Events,
+        BufferSize = pool.Capacity,
+        Buffered = pool.Count,
+        Delivered = pool.Delivered,
+        Rejected = pool.Rejections,
+        Returned = pool.Returned,
+        Discarded = pool.Discarded,
+        Listeners = [.. pool.Group.Slots.Select(slot => new ListenerSnapshot(
+            slot.Name, slot.State, slot.Listener is { } listener ? Name(listener.State) : "", slot.Listener?.Event?.Serial))],
+    };
+
     private static ProcessSnapshot Snapshot(ProcessSlot slot, in Moment now) => new()
     {
         Name = slot.Name,
@@ -231,6 +248,11 @@ public sealed partial class Supervisor
             switch (due)
             {
                 case ProcessSlot slot:
+                    if (slot.Listener is { } listener && listener.Due <= _now.Monotonic)
+                    {
+                        TimeOut(slot, listener);
+                    }
+
                     if (slot.ReportDue <= _now.Monotonic)
                     {
                         ReportWaiting(slot);
@@ -260,7 +282,8 @@ public sealed partial class Supervisor
         }
     }
 
-    private void Schedule(ProcessSlot slot) => slot.SetDue(Math.Min(slot.StateDue, slot.ReportDue), _deadlines);
+    private void Schedule(ProcessSlot slot) =>
+        slot.SetDue(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue), _deadlines);
 
     private void TakeConfiguration(ConfigurationRead read)
     {

@@ -619,7 +619,15 @@ public sealed class ConfigReaderTests
             Assert.Equal(("l", 999, true), (pool.Processes[0].Name, pool.Processes[0].Priority, pool.Processes[0].IsListener));
         }
 
+        [Fact]
+        public void What_happens_to_a_listener_that_fails_is_a_setting()
+        {
+            EventPoolConfig pool = Programs("[eventlistener:l]\ncommand=a\nevents=TICK_5\nunknown_restart=no\nresult_timeout=30\n").Groups[0].Pool!;
+            Assert.Equal((false, 30), (pool.UnknownRestart, pool.ResultTimeout));
+        }
+
         [Theory]
+        [InlineData("events=TICK\nresult_timeout=-1", "[eventlistener:l] section sets invalid result_timeout (-1)")]
         [InlineData("", "[eventlistener:l] section requires an \"events\" line")]
         [InlineData("events=", "[eventlistener:l] section requires an \"events\" line")]
         [InlineData("events=TICK,", "Unknown event type  in [eventlistener:l] events")]
@@ -693,6 +701,7 @@ public sealed class ConfigReaderTests
         [InlineData("[unix_http_server]\nfile=/a\nusername=\npassword=x\n", "/etc/s.conf:4: warning: [unix_http_server] username=: an empty username lets everybody in \u2014 name a user, or take username and password out")]
         [InlineData("[rpcinterface:x]\nother=1\n" + Factory, "/etc/s.conf:3: warning: [rpcinterface:x] other=1: no such key is known here: it is ignored")]
         [InlineData("[ctlplugin:x]\nother=1\n", "/etc/s.conf:2: warning: [ctlplugin:x]: plugins in Python cannot be loaded: the control tool will not have its commands")]
+        [InlineData("identifier=my host\n", "/etc/s.conf:2: warning: [supervisord] identifier=my host: identifier 'my host' has a blank or a colon in it, at which event listeners will cut it in two \u2014 write it with letters, digits, dots and hyphens")]
         [InlineData("[DEFAULT]\nstartsec=2\n", "/etc/s.conf:3: warning: [DEFAULT] startsec=2: no section knows this key \u2014 did you mean startsecs?")]
         public void Are_warned_about(string text, string expected) => Assert.Equal([expected], Warnings("[supervisord]\n" + text));
 

@@ -24,15 +24,15 @@ public static class CompletenessTests
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
-            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry",
+            + "OutOfReach Purpose InFlight Waiters IsRecovering Violations Listener StdoutCarry StderrCarry",
             "Group Config Due")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
         [InlineData("Supervision.Timed", "Due", "")]
-        [InlineData("Events.EventPool", "_buffer _nextSerial _rejected _rejections Due", "Group Mask Capacity")]
+        [InlineData("Events.EventPool", "_buffer _nextSerial _rejected _rejections Due Delivered Rejections Returned Discarded", "Group Mask Capacity")]
         [InlineData("Events.PooledEvent", "Serial PoolSerial Type Payload", "")]
-        [InlineData("Events.ListenerProtocol", "State Event IsDeaf _buffer _start _resultLeft _resultSeen _isOk", "BadLine")]
+        [InlineData("Events.ListenerProtocol", "State Event Due IsDeaf _buffer _start _resultLeft _resultSeen _isOk", "BadLine")]
         [InlineData("Events.Utf8Carry", "_held", "")]
         [InlineData("Model.WaitStatus", "Raw", "")]
         public void When_a_field_is_added_Then_somebody_decides_whether_it_is_written(string type, string written, string notWritten)
@@ -148,7 +148,7 @@ public static class CompletenessTests
                             IsListener = true,
                         },
                     ],
-                    Pool = new EventPoolConfig(["EVENT"], 3, "h"),
+                    Pool = new EventPoolConfig(["EVENT"], 3, "h") { UnknownRestart = false, ResultTimeout = 7 },
                 },
             ],
             Hooks =

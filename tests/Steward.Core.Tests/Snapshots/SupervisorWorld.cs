@@ -234,6 +234,10 @@ internal sealed class SupervisorWorld
         Pool = kind == GroupKind.EventListener
             ? new EventPoolConfig([Pick("EVENT", "PROCESS_STATE", "TICK_5"), Pick("REMOTE_COMMUNICATION", "TICK")], Pick(1, 3, 10),
                 "supervisor.dispatchers:default_handler")
+            {
+                UnknownRestart = _random.Next(3) > 0,
+                ResultTimeout = Pick(0, 1, 5),
+            }
             : null,
     };
 

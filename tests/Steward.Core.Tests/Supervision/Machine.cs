@@ -94,7 +94,8 @@ internal sealed class Machine
         Name = name,
         Priority = -1,
         Processes = EquatableList.From(processes.Select(process => process with { IsListener = true })),
-        Pool = new EventPoolConfig(EquatableList.From(events), bufferSize, "supervisor.dispatchers:default_handler"),
+        // What follows a violation has tests of its own.
+        Pool = new EventPoolConfig(EquatableList.From(events), bufferSize, "supervisor.dispatchers:default_handler") { UnknownRestart = false },
     };
 
     /// <summary>Everything but ticks, unless one asks for other events.</summary>

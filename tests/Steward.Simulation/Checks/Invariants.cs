@@ -81,7 +81,12 @@ internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Co
                 throw new InvariantException($"{slot.Namespec} is {state.Name()} and keeps requests waiting");
             }
 
-            if (slot.Due != Math.Min(slot.StateDue, slot.ReportDue))
+            if (state == ProcessState.Stopped && (slot.StateDue != long.MaxValue) != slot.IsRecovering)
+            {
+                throw new InvariantException($"{slot.Namespec} is STOPPED and a start is due, or none although it shall recover");
+            }
+
+            if (slot.Due != Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue))
             {
                 throw new InvariantException($"{slot.Namespec} is queued for another time than its deadline");
             }
