@@ -140,7 +140,11 @@ internal sealed class Daemon
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
             SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
-        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload);
+        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload)
+        {
+            ProgramReader = (group, program, options) =>
+                ConfigReader.ReadProgram(_file, new ConfigEnvironment(), _overrides, group, program, options),
+        };
         using var host = new ProcessHost(engine, HostOptions(limits));
         engine.Attach(host);
         KeepJournal(engine, journal);

@@ -6,7 +6,6 @@ namespace Steward.Core.Config;
 // (3), (4), (6) and (7): what concerns the daemon itself.
 internal sealed partial class ConfigLoad
 {
-    private const string MainFactory = "supervisor.rpcinterface:make_main_rpcinterface";
     private const string DefaultHandler = "supervisor.dispatchers:default_handler";
 
     private EquatableList<KeyValuePair<string, string>> _globalEnvironment = [];
@@ -137,61 +136,6 @@ internal sealed partial class ConfigLoad
 
     private static EquatableList<KeyValuePair<string, string>> Sorted(IEnumerable<KeyValuePair<string, string>> variables) =>
         EquatableList.From(variables.OrderBy(pair => pair.Key, PythonText.CodePointOrder));
-
-    private List<RpcInterfaceConfig> ReadRpcInterfaces(out IniOption? extra, out IniSection? extraSection)
-    {
-        const string Key = "supervisor.rpcinterface_factory";
-        extra = null;
-        extraSection = null;
-        var interfaces = new List<RpcInterfaceConfig>();
-        foreach (IniSection section in Sections("rpcinterface:"))
-        {
-            var reader = new SectionReader(this, section, decorated: false);
-            string? factory = reader.Text(Key, _names);
-            if (section.Find(Key) is null)
-            {
-                reader.Error(Key, $"section [{section.Name}] does not specify a {Key}", $"add {Key}={MainFactory}");
-            }
-            else if (factory is not null && factory != MainFactory)
-            {
-                reader.Error(
-                    Key, $"{factory} cannot be resolved within [{section.Name}]: {ImportError(factory)}",
-                    $"plugins in Python cannot be loaded; take the section out, or use {MainFactory}");
-            }
-            else if (factory is not null)
-            {
-                interfaces.Add(new RpcInterfaceConfig(section.Name["rpcinterface:".Length..], factory));
-            }
-
-            // What [DEFAULT] gives to all sections is not meant for the interface.
-            foreach (IniOption option in section.Own)
-            {
-                if (option.Key != Key)
-                {
-                    _ = reader.Text(option.Key, _names);
-                    extra ??= option;
-                    extraSection ??= section;
-                }
-            }
-        }
-
-        return interfaces;
-    }
-
-    // What Python says of an entry point that does not exist; here none exists but the two that are built in.
-    private static string ImportError(string entryPoint)
-    {
-        int colon = entryPoint.IndexOf(':', StringComparison.Ordinal);
-        string module = colon < 0 ? entryPoint : entryPoint[..colon];
-        if (module is "supervisor.rpcinterface" or "supervisor.dispatchers")
-        {
-            return $"module '{module}' has no attribute {PythonText.Repr(colon < 0 ? "" : entryPoint[(colon + 1)..])}";
-        }
-
-        bool own = module.StartsWith("supervisor.", StringComparison.Ordinal);
-        int dot = module.IndexOf('.', StringComparison.Ordinal);
-        return "No module named " + PythonText.Repr(own || dot < 0 ? module : module[..dot]);
-    }
 
     private IEnumerable<IniSection> Sections(string prefix) =>
         _document.Sections.Where(section => section.Name.StartsWith(prefix, StringComparison.Ordinal));

@@ -85,7 +85,9 @@ internal sealed partial class ConfigLoad
             return;
         }
 
-        bool refused = section.Name.StartsWith("rpcinterface:", StringComparison.Ordinal) && configuration.Servers.Count > 0;
+        // What an interface does not know is an error already; what another program knows is its own matter.
+        bool refused = section.Name.StartsWith("rpcinterface:", StringComparison.Ordinal)
+            && (configuration.Servers.Count > 0 || section.Find(UrlKey) is not null);
         foreach (IniOption option in section.Own)
         {
             bool isHeader = option.Key.StartsWith("header.", StringComparison.Ordinal) && section.Name.StartsWith("hook:", StringComparison.Ordinal);

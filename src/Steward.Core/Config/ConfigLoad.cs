@@ -84,6 +84,37 @@ internal sealed partial class ConfigLoad
         return new ConfigReading(_firstError is null ? configuration : null, _faults, _firstError);
     }
 
+    public ProgramReading LoadProgram(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options)
+    {
+        if (!TryReadMain())
+        {
+            return new ProgramReading(null, _firstError);
+        }
+
+        ReadIncludes();
+        if (_document.Find("supervisord") is { } supervisord)
+        {
+            ReadSupervisord(supervisord, out _, out _, out _);
+        }
+
+        if (_firstError is not null)
+        {
+            return new ProgramReading(null, _firstError);
+        }
+
+        // Not one of the document: a program of the same name may be there, with other keys.
+        var section = new IniSection("program:" + program, "", 0, _document.Defaults);
+        foreach ((string key, string value) in options)
+        {
+            section.Set(new IniOption(key.ToLowerInvariant(), PythonText.Strip(value), "", 0));
+        }
+
+        List<ProcessConfig> processes = ReadProcesses(section, group, null, listener: false);
+        return _firstError is null
+            ? new ProgramReading(MakeGroup(section, GroupKind.Program, group, 0, processes).Processes, null)
+            : new ProgramReading(null, _firstError);
+    }
+
     // The user database may be on the other side of a network, and programs share few users.
     private bool FindUser(string text, out UserIdentity? value, out string? error)
     {

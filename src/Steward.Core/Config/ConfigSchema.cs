@@ -29,7 +29,7 @@ internal static class ConfigSchema
         ("group:", Set("programs", "priority")),
         ("fcgi-program:", Set([.. Program, "socket", "socket_backlog", "socket_owner", "socket_mode"])),
         ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler", "unknown_restart", "result_timeout"])),
-        ("rpcinterface:", Set("supervisor.rpcinterface_factory")),
+        ("rpcinterface:", Set("supervisor.rpcinterface_factory", "steward.rpc_url", "steward.rpc_timeout", "whitelist")),
         ("hook:", Set(
             "events", "programs", "exec", "url", "mail", "timeout", "user", "format", "template", "secret", "token", "chat", "retries", "retry_for",
             "queue_size", "min_interval", "sendmail", "smtp", "from")),

@@ -165,10 +165,36 @@ public sealed record ServerConfig
     public string? Password { get; init; }
 }
 
-/// <summary>An <c>[rpcinterface:NAME]</c> section whose factory is built in.</summary>
+/// <summary>Who carries out the methods of a namespace.</summary>
+public enum RpcInterfaceKind
+{
+    /// <summary>The daemon, with the methods of Supervisor.</summary>
+    Supervisor,
+
+    /// <summary>The daemon, with the methods of supervisor_twiddler.</summary>
+    Twiddler,
+
+    /// <summary>The daemon, with the methods of mr.laforge.</summary>
+    Laforge,
+
+    /// <summary>Another program: <see cref="RpcInterfaceConfig.Peer"/>.</summary>
+    Peer,
+}
+
+/// <summary>An <c>[rpcinterface:NAME]</c> section.</summary>
 /// <param name="Name">The namespace.</param>
-/// <param name="Factory">The factory as written.</param>
-public sealed record RpcInterfaceConfig(string Name, string Factory);
+/// <param name="Factory">The factory as written; empty when there is none.</param>
+public sealed record RpcInterfaceConfig(string Name, string Factory)
+{
+    /// <summary>Who carries out its methods.</summary>
+    public RpcInterfaceKind Kind { get; init; }
+
+    /// <summary>Where the other program listens; null unless it is one.</summary>
+    public RpcPeer? Peer { get; init; }
+
+    /// <summary>twiddler's <c>whitelist</c>: the methods that may be called; empty for all.</summary>
+    public EquatableList<string> Whitelist { get; init; } = [];
+}
 
 /// <summary>What a group is.</summary>
 public enum GroupKind

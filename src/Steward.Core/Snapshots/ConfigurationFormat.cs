@@ -26,6 +26,18 @@ public static class ConfigurationFormat
             writer.Begin(5);
             writer.Text(1, rpc.Name);
             writer.Text(2, rpc.Factory);
+            writer.Integer(3, (int)rpc.Kind);
+            if (rpc.Peer is { } peer)
+            {
+                writer.Text(4, peer.Url);
+                writer.Integer(5, peer.TimeoutSeconds);
+            }
+
+            foreach (string method in rpc.Whitelist)
+            {
+                writer.Text(6, method);
+            }
+
             writer.End();
         }
 
@@ -68,8 +80,7 @@ public static class ConfigurationFormat
         var rpcInterfaces = new List<RpcInterfaceConfig>();
         while (reader.Next(5, "rpcInterfaces", out SnapshotReader rpc))
         {
-            rpcInterfaces.Add(new RpcInterfaceConfig(rpc.Text(1, "name"), rpc.Text(2, "factory")));
-            rpc.End();
+            rpcInterfaces.Add(ReadRpcInterface(rpc));
         }
 
         var groups = new List<GroupConfig>();
@@ -107,6 +118,28 @@ public static class ConfigurationFormat
             ServerUrl = serverUrl,
             Messages = messages,
         };
+    }
+
+    private static RpcInterfaceConfig ReadRpcInterface(SnapshotReader reader)
+    {
+        string name = reader.Text(1, "name");
+        string factory = reader.Text(2, "factory");
+        RpcInterfaceKind kind = reader.OptionalChoice<RpcInterfaceKind>(3, "kind") ?? RpcInterfaceKind.Supervisor;
+        RpcPeer? peer = null;
+        if (reader.OptionalText(4, "url") is { } url
+            && !RpcPeer.TryParse(url, reader.OptionalInt32(5, "timeout", 1) ?? RpcPeer.DefaultTimeout, out peer, out string? error))
+        {
+            throw reader.Refusal("url", error!);
+        }
+
+        if (kind == RpcInterfaceKind.Peer != peer is not null)
+        {
+            throw reader.Refusal("url", "a namespace has an address exactly when another program serves it");
+        }
+
+        var read = new RpcInterfaceConfig(name, factory) { Kind = kind, Peer = peer, Whitelist = EquatableList.From(reader.Texts(6, "whitelist")) };
+        reader.End();
+        return read;
     }
 
     internal static void Write(SnapshotWriter writer, int field, GroupConfig group)

@@ -105,7 +105,7 @@ internal sealed class ProcessGroup
         Config = config;
     }
 
-    public GroupConfig Config { get; }
+    public GroupConfig Config { get; private set; }
 
     public string Name => Config.Name;
 
@@ -118,6 +118,13 @@ internal sealed class ProcessGroup
     public ProcessSlot[] ByPriority { get; private set; } = [];
 
     public EventPool? Pool { get; set; }
+
+    /// <summary>Other processes belong to it from now on.</summary>
+    public void Reconfigure(IReadOnlyList<ProcessConfig> processes)
+    {
+        Config = Config with { Processes = EquatableList.From(processes) };
+        Seal();
+    }
 
     public void Seal() => ByPriority = [.. Slots.OrderBy(slot => slot.Config.Priority)];
 

@@ -140,6 +140,7 @@ public sealed partial class Supervisor
         {
             ProcessState.Backoff => ByRetry,
             ProcessState.Exited => ByAutoRestart,
+            ProcessState.Stopped when slot.IsRecovering => ByRecovery,
             _ => ByAutoStart,
         };
         slot.SpawnErr = "";
@@ -398,7 +399,7 @@ public sealed partial class Supervisor
     }
 
     private void Deliver(ProcessSlot slot, Operation operation) =>
-        SendSignal(slot, operation.Signal, toGroup: false, SignalPurpose.Request, operation);
+        SendSignal(slot, operation.Signal, operation.ToGroup, SignalPurpose.Request, operation);
 
     private void SendSignal(ProcessSlot slot, int number, bool toGroup, SignalPurpose purpose, Operation? operation)
     {

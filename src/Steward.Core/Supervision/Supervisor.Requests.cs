@@ -58,6 +58,15 @@ public sealed partial class Supervisor
             case SignalAll signal:
                 Many(request, _byPriority, wait: false, OperationKind.Signal, signal.Signal);
                 break;
+            case SignalProcessTree signal:
+                One(request, signal.Name, wait: false, OperationKind.Signal, groups: true, signal.Signal, toGroup: true);
+                break;
+            case AddProcesses add:
+                Extend(request, add);
+                break;
+            case RemoveProcess remove:
+                Remove(request, remove);
+                break;
             case SendProcessStdin stdin:
                 SendStdin(request, stdin);
                 break;
@@ -86,7 +95,7 @@ public sealed partial class Supervisor
         }
     }
 
-    private void One(RequestId request, string name, bool wait, OperationKind kind, bool groups, string signal = "")
+    private void One(RequestId request, string name, bool wait, OperationKind kind, bool groups, string signal = "", bool toGroup = false)
     {
         Namespec spec = Namespec.Parse(name);
         if (!_groups.TryGetValue(spec.Group, out ProcessGroup? group) || (spec.Process is null && !groups))
@@ -97,13 +106,13 @@ public sealed partial class Supervisor
 
         if (spec.Process is null)
         {
-            Many(request, [group], wait, kind, signal);
+            Many(request, [group], wait, kind, signal, toGroup);
             return;
         }
 
         if (group.Find(spec.Process) is { } slot)
         {
-            Begin(slot, new Operation(kind, request, name, wait, Batch: null, _requester), signal);
+            Begin(slot, new Operation(kind, request, name, wait, Batch: null, _requester, ToGroup: toGroup), signal);
         }
         else
         {
@@ -123,7 +132,8 @@ public sealed partial class Supervisor
         }
     }
 
-    private void Many(RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "")
+    private void Many(
+        RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "", bool toGroup = false)
     {
         if (kind == OperationKind.Stop)
         {
@@ -142,7 +152,7 @@ public sealed partial class Supervisor
 
         foreach (ProcessSlot slot in chosen)
         {
-            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch, _requester), signal);
+            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch, _requester, ToGroup: toGroup), signal);
         }
     }
 

@@ -367,6 +367,7 @@ public sealed partial class Supervisor
         writer.Integer(5, operation.Batch is { } batch ? batches[batch] : null);
         writer.Integer(6, operation.Signal);
         writer.Text(7, operation.By);
+        writer.Flag(8, operation.ToGroup);
         writer.End();
     }
 
@@ -384,7 +385,8 @@ public sealed partial class Supervisor
 
         int signal = reader.Int32(6, "signal");
         string by = reader.OptionalText(7, "by") ?? "";
-        var operation = new Operation(kind, request, name, wait, batch is { } place ? batches[place] : null, by, signal);
+        var operation = new Operation(
+            kind, request, name, wait, batch is { } place ? batches[place] : null, by, signal, reader.OptionalInt32(8, "toGroup", 0, 1) == 1);
         reader.End();
         return operation;
     }

@@ -332,6 +332,12 @@ public sealed partial class Supervisor
             return;
         }
 
+        if (prepared.Extends)
+        {
+            Join(prepared);
+            return;
+        }
+
         if (_groups.ContainsKey(prepared.Group.Name))
         {
             Refuse(prepared.Request, FaultCode.AlreadyAdded, prepared.Group.Name);
@@ -339,14 +345,7 @@ public sealed partial class Supervisor
         }
 
         var group = new ProcessGroup(prepared.Group);
-        foreach (ProcessConfig config in prepared.Group.Processes)
-        {
-            var slot = new ProcessSlot(new ProcessId(++_lastProcess), group, config,
-                LogPath(config, OutputChannel.Stdout, prepared.AutoLogs), LogPath(config, OutputChannel.Stderr, prepared.AutoLogs));
-            group.Slots.Add(slot);
-            _slots.Add(slot.Id, slot);
-        }
-
+        AddSlots(group, prepared.Group.Processes, prepared.AutoLogs);
         group.Seal();
         _groups.Add(group.Name, group);
         _byActivation.Add(group);
@@ -367,8 +366,21 @@ public sealed partial class Supervisor
         Answer(prepared.Request, Done.Instance);
         if (_isUp && State == DaemonState.Running)
         {
-            AutoStart(group);
+            AutoStart(group.Slots);
         }
+    }
+
+    private void AddSlots(ProcessGroup group, IReadOnlyList<ProcessConfig> processes, IReadOnlyList<AutoLog> autoLogs)
+    {
+        foreach (ProcessConfig config in processes)
+        {
+            var slot = new ProcessSlot(new ProcessId(++_lastProcess), group, config,
+                LogPath(config, OutputChannel.Stdout, autoLogs), LogPath(config, OutputChannel.Stderr, autoLogs));
+            group.Slots.Add(slot);
+            _slots.Add(slot.Id, slot);
+        }
+
+        _sorted = null;
     }
 
     private static string? LogPath(ProcessConfig config, OutputChannel channel, IReadOnlyList<AutoLog> autoLogs)
@@ -416,13 +428,13 @@ public sealed partial class Supervisor
         Emit(EventType.SupervisorStateChangeRunning, "");
         foreach (ProcessGroup group in _byPriority)
         {
-            AutoStart(group);
+            AutoStart(group.Slots);
         }
     }
 
-    private void AutoStart(ProcessGroup group)
+    private void AutoStart(IReadOnlyList<ProcessSlot> slots)
     {
-        foreach (ProcessSlot slot in group.Slots)
+        foreach (ProcessSlot slot in slots)
         {
             if (slot.Config.AutoStart && slot.LastStart == 0)
             {

@@ -13,6 +13,9 @@ internal static class HookCalls
     private const string GetHooks = "steward.getHooks";
     private const string TestHook = "steward.testHook";
 
+    /// <summary>Their names.</summary>
+    public static IReadOnlyList<string> Names { get; } = [GetHooks, TestHook];
+
     /// <summary>Says whether a method is one of these.</summary>
     public static bool Has(string method) => method is GetHooks or TestHook;
 

@@ -26,7 +26,7 @@ public static class CompletenessTests
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
             + "OutOfReach Purpose InFlight Waiters IsRecovering Violations Listener StdoutCarry StderrCarry",
             "Group Config Due")]
-        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
+        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal ToGroup", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
         [InlineData("Supervision.Timed", "Due", "")]
@@ -92,7 +92,16 @@ public static class CompletenessTests
                     Password = "p",
                 },
             ],
-            RpcInterfaces = [new RpcInterfaceConfig("supervisor", "factory")],
+            RpcInterfaces =
+            [
+                new RpcInterfaceConfig("supervisor", "factory"),
+                new RpcInterfaceConfig("twiddler", "") { Kind = RpcInterfaceKind.Twiddler, Whitelist = ["log", "getGroupNames"] },
+                new RpcInterfaceConfig("x", "")
+                {
+                    Kind = RpcInterfaceKind.Peer,
+                    Peer = new RpcPeer("http://localhost:7/y", "", "127.0.0.1", 7, "/y", 3),
+                },
+            ],
             Groups =
             [
                 new GroupConfig

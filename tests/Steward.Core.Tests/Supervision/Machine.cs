@@ -268,7 +268,7 @@ internal sealed class Machine
                 break;
 
             case PrepareGroup prepare:
-                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure, prepare.Requester));
+                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure, prepare.Requester) { Extends = prepare.Extends });
                 break;
 
             case ClearLogs clear:
