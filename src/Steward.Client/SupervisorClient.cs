@@ -54,6 +54,14 @@ public sealed class SupervisorClient : IDisposable
     /// <summary>Starts a process and waits until it runs or has failed.</summary>
     public Answer<bool> StartProcess(string name) => Done(_connection.CallAndWait("supervisor.startProcess", name));
 
+    /// <summary>Starts a process; without waiting it answers as soon as the process exists.</summary>
+    public Answer<bool> StartProcess(string name, bool wait) =>
+        wait ? StartProcess(name) : Done(_connection.Call("supervisor.startProcess", name, wait));
+
+    /// <summary>Stops a process; without waiting it answers as soon as the signal is sent.</summary>
+    public Answer<bool> StopProcess(string name, bool wait) =>
+        wait ? StopProcess(name) : Done(_connection.Call("supervisor.stopProcess", name, wait));
+
     /// <summary>Starts a group and waits.</summary>
     public Answer<IReadOnlyList<ProcessResult>> StartProcessGroup(string group) =>
         Results(_connection.CallAndWait("supervisor.startProcessGroup", group));
@@ -81,6 +89,17 @@ public sealed class SupervisorClient : IDisposable
     /// <summary>Signals every process.</summary>
     public Answer<IReadOnlyList<ProcessResult>> SignalAllProcesses(string signal) =>
         Results(_connection.Call("supervisor.signalAllProcesses", signal));
+
+    /// <summary>Signals everything in a process's process group. Steward alone.</summary>
+    public Answer<bool> SignalProcessTree(string name, string signal) => Done(_connection.Call("steward.signalProcessTree", name, signal));
+
+    /// <summary>Signals everything in the process groups of a group. Steward alone.</summary>
+    public Answer<IReadOnlyList<ProcessResult>> SignalGroupTree(string group, string signal) =>
+        Results(_connection.Call("steward.signalProcessTree", group + ":*", signal));
+
+    /// <summary>How the pools of event listeners do. Steward alone.</summary>
+    public Answer<IReadOnlyList<EventPoolInfo>> GetEventPools() =>
+        List(_connection.Call("steward.getEventPools"), EventPoolInfo.Read, "a list of pools");
 
     /// <summary>Empties a process's logs.</summary>
     public Answer<bool> ClearProcessLogs(string name) => Done(_connection.Call("supervisor.clearProcessLogs", name));

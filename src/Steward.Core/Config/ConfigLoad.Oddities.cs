@@ -67,7 +67,13 @@ internal sealed partial class ConfigLoad
     {
         if (section.Name.StartsWith("ctlplugin:", StringComparison.Ordinal))
         {
-            Warn(section, "plugins in Python cannot be loaded: the control tool will not have its commands", null);
+            if (section.Find("steward.ctl_command") is null)
+            {
+                Warn(
+                    section, "plugins in Python cannot be loaded: the control tool will not have its commands",
+                    "name a command with steward.ctl_command");
+            }
+
             return;
         }
 

@@ -737,7 +737,8 @@ public sealed class ConfigReaderTests
         [InlineData("[program:x]\ncommand=a\nstdout_logfile=/tmp/l\n[program:y]\ncommand=a\nstdout_logfile=/tmp/../tmp/l\n", "/etc/s.conf:7: warning: [program:y] stdout_logfile=/tmp/../tmp/l: stdout of x is written to the same file, and each rotates it by itself \u2014 give each a file of its own, or set stdout_logfile_maxbytes=0 for both")]
         [InlineData("[unix_http_server]\nfile=/a\nusername=\npassword=x\n", "/etc/s.conf:4: warning: [unix_http_server] username=: an empty username lets everybody in \u2014 name a user, or take username and password out")]
         [InlineData("[rpcinterface:x]\nother=1\n" + Factory, "/etc/s.conf:3: warning: [rpcinterface:x] other=1: no such key is known here: it is ignored")]
-        [InlineData("[ctlplugin:x]\nother=1\n", "/etc/s.conf:2: warning: [ctlplugin:x]: plugins in Python cannot be loaded: the control tool will not have its commands")]
+        [InlineData("[ctlplugin:x]\nother=1\n", "/etc/s.conf:2: warning: [ctlplugin:x]: plugins in Python cannot be loaded: the control tool will not have its commands \u2014 name a command with steward.ctl_command")]
+        [InlineData("[ctlplugin:x]\nsteward.ctl_command=/x\n[zoo]\n", "/etc/s.conf:4: warning: [zoo]: no such section is known: it is ignored")]
         [InlineData("identifier=my host\n", "/etc/s.conf:2: warning: [supervisord] identifier=my host: identifier 'my host' has a blank or a colon in it, at which event listeners will cut it in two \u2014 write it with letters, digits, dots and hyphens")]
         [InlineData("[DEFAULT]\nstartsec=2\n", "/etc/s.conf:3: warning: [DEFAULT] startsec=2: no section knows this key \u2014 did you mean startsecs?")]
         public void Are_warned_about(string text, string expected) => Assert.Equal([expected], Warnings("[supervisord]\n" + text));
