@@ -88,7 +88,7 @@ internal sealed class FakeControl : ISupervisorControl
     public Task<Outcome> ClearMainLogAsync(string requester) => AnswerClearMainLog();
 
     public ProcessSnapshot? Find(string group, string process) =>
-        Processes.TryGetValue(group + ":" + process, out ProcessSnapshot found) ? found : null;
+        Processes.TryGetValue(group + ":" + process, out ProcessSnapshot? found) ? found : null;
 
     public ProcessSnapshot[] All() =>
         [.. Processes.Values.OrderBy(p => p.Group, StringComparer.Ordinal).ThenBy(p => p.Name, StringComparer.Ordinal)];
