@@ -37,7 +37,7 @@ public sealed class JournalTests
     {
         // Where no memory cgroup can be made only the second half is seen here; the counters have their own tests.
         string? cgroup = MakeCgroup(320L << 20);
-        await using var daemon = new TestDaemon("[program:eater]\ncommand=/usr/bin/tail /dev/zero\nautostart=false\nautorestart=false\nstartsecs=0\n" + Sleeper
+        var daemon = new TestDaemon("[program:eater]\ncommand=/usr/bin/tail /dev/zero\nautostart=false\nautorestart=false\nstartsecs=0\n" + Sleeper
             + "autorestart=false\n");
         try
         {

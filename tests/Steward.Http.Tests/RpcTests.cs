@@ -406,6 +406,18 @@ public partial class RpcTests
         Assert.Equal("1 UNKNOWN_METHOD", await CallAsync("other.listMethods"));
     }
 
+    [Fact]
+    public async Task The_namespace_of_our_own_can_be_called_without_being_listed()
+    {
+        Assert.Equal("30 FAILED: " + JournalQueries.NoJournal, await CallAsync("steward.why", "web"));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.getEvents", "x", 1));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.getHistory", "x"));
+        Assert.Equal("1 UNKNOWN_METHOD", await CallAsync("steward.nothing"));
+        Assert.DoesNotContain(
+            ((XmlRpcArray)await CallAsync("system.listMethods")).Items,
+            static name => ((XmlRpcString)name).Value.StartsWith("steward.", StringComparison.Ordinal));
+    }
+
     private static XmlRpcStruct One(string method, params XmlRpcValue[] parameters) => new(
         KeyValuePair.Create<string, XmlRpcValue>("methodName", method),
         KeyValuePair.Create<string, XmlRpcValue>("params", new XmlRpcArray(parameters)));

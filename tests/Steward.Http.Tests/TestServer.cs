@@ -12,6 +12,7 @@ internal sealed class TestServer : IAsyncDisposable
 
     private readonly List<Socket> _sockets = [];
     private HttpServers? _servers;
+    private Journal.JournalHolder? _journal;
 
     private TestServer(FakeControl control)
     {
@@ -31,9 +32,10 @@ internal sealed class TestServer : IAsyncDisposable
     public static async Task<TestServer> StartAsync(
         FakeControl? control = null,
         (string User, string Password)? unix = null,
-        (string User, string Password)? inet = null)
+        (string User, string Password)? inet = null,
+        Journal.JournalHolder? journal = null)
     {
-        var server = new TestServer(control ?? new FakeControl());
+        var server = new TestServer(control ?? new FakeControl()) { _journal = journal };
         await server.OpenAsync(unix, inet);
         return server;
     }
@@ -71,7 +73,8 @@ internal sealed class TestServer : IAsyncDisposable
                 }, tcp.Handle),
             ],
             Control,
-            Version);
+            Version,
+            _journal);
     }
 
     public async Task CloseAsync()

@@ -223,6 +223,7 @@ internal sealed class EventsApi(JournalQueries queries, CancellationToken endStr
             exchange.ResponseHeaders.CacheControl = "no-store";
             exchange.ResponseHeaders.XContentTypeOptions = "nosniff";
             exchange.ResponseHeaders["X-Accel-Buffering"] = "no";
+            await Task.Run(() => JournalQueries.Settle(journal), end.Token).ConfigureAwait(false);
             long cursor = after ?? journal.LastNumber;
             await SendAsync(exchange, ":\n\n", end.Token).ConfigureAwait(false);
             while (true)

@@ -26,17 +26,20 @@ internal sealed class JournalQueries(ISupervisorControl control, JournalHolder? 
     /// <summary>The journal in use; null for none.</summary>
     public EventJournal? Journal => holder?.Current;
 
+    /// <summary>Waits for a moment until what was told so far is there to be read, and the file open.</summary>
+    public static void Settle(EventJournal journal) => _ = journal.Flush(s_flushLimit);
+
     /// <summary>Reads a page forwards from a cursor.</summary>
     public static JournalPage Page(EventJournal journal, JournalQuery query)
     {
-        _ = journal.Flush(s_flushLimit);
+        Settle(journal);
         return journal.Read(query);
     }
 
     /// <summary>Reads the newest matching entries, oldest of them first.</summary>
     public static JournalPage Last(EventJournal journal, JournalQuery query, int limit, int pages = StoryPages)
     {
-        _ = journal.Flush(s_flushLimit);
+        Settle(journal);
         var found = new List<JournalEntry>();
         long cursor = long.MaxValue;
         JournalPage page;

@@ -209,6 +209,16 @@ public class WhyStoryTests
     }
 
     [Fact]
+    public void A_new_daemon_counts_runs_anew_and_the_story_is_not_led_astray_by_it()
+    {
+        Run(-500, 1, 30, "autostart");
+        Run(0, 1, 41, "autostart");
+        At(30, 1, ExitFact.Of(41, WaitStatus.FromExit(1), false, null, 30_000, null), new StateFact(ProcessState.Running, ProcessState.Exited));
+        Assert.Equal(["started", "ready", "exited"], Story().Rows.Select(static row => row.What));
+        Assert.Equal(Epoch, Story().Rows[0].Wall);
+    }
+
+    [Fact]
     public void A_process_that_nobody_knows() =>
         Assert.Equal("web: the journal knows nothing of it.", Told(WhyStory.Of("web", []), 0));
 
