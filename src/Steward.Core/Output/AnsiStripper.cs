@@ -22,6 +22,15 @@ internal struct AnsiStripper
 
     private Place _place;
 
+    /// <summary>Makes a stripper that goes on where another stopped.</summary>
+    public AnsiStripper(int state) => _place = (Place)state;
+
+    /// <summary>The largest number that <see cref="State"/> can be.</summary>
+    public const int LastState = (int)Place.Intermediates;
+
+    /// <summary>Where in a sequence the stream is, as it is written down; 0 is outside of any.</summary>
+    public readonly int State => (int)_place;
+
     /// <summary>Says whether stripping would change nothing of this chunk.</summary>
     public readonly bool LeavesAlone(ReadOnlySpan<byte> chunk) => _place == Place.Ground && !chunk.Contains(Esc);
 

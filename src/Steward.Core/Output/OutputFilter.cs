@@ -1,4 +1,5 @@
 using System.Buffers;
+using Steward.Core.Snapshots;
 
 namespace Steward.Core.Output;
 
@@ -89,6 +90,61 @@ public sealed class OutputFilter
 
     /// <summary>Empties the capture without ending it (the logs of the process were cleared).</summary>
     public void ClearCapture() => _capture?.Clear();
+
+    /// <summary>Writes everything down that this filter knows, as a field: its options and where in its stream it is.</summary>
+    public void Save(SnapshotWriter writer, int field)
+    {
+        writer.Begin(field);
+        writer.Flag(1, _options.StripAnsi);
+        writer.Integer(2, _options.CaptureMaxBytes);
+        writer.Flag(3, _options.CapturedIsNotTapped);
+        writer.Flag(4, _options.TapsRaw);
+        writer.Integer(5, _stripper.State);
+        writer.Integer(6, _held);
+        writer.Flag(7, _capturing);
+        if (_capture is { Length: > 0 })
+        {
+            writer.Bytes(8, _capture.Contents());
+        }
+
+        writer.End();
+    }
+
+    /// <summary>Makes an equal filter of what was written down: the same bytes come out as the same from here on.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    public static OutputFilter Restore(SnapshotReader reader)
+    {
+        var filter = new OutputFilter(new OutputFilterOptions
+        {
+            StripAnsi = reader.Flag(1, "stripAnsi"),
+            CaptureMaxBytes = reader.Integer(2, "captureMaxBytes", 0),
+            CapturedIsNotTapped = reader.Flag(3, "capturedIsNotTapped"),
+            TapsRaw = reader.Flag(4, "tapsRaw"),
+        });
+        filter._stripper = new AnsiStripper(reader.Int32(5, "stripper", 0, AnsiStripper.LastState));
+        int held = reader.Int32(6, "held", 0);
+        filter._capturing = reader.Flag(7, "capturing");
+        ReadOnlySpan<byte> token = filter._capturing ? EndToken : BeginToken;
+        if (held >= token.Length || ((held > 0 || filter._capturing) && filter._capture is null))
+        {
+            throw reader.Refusal("held", $"{held} bytes of a token do not go with the other fields");
+        }
+
+        filter._held = held;
+        byte[]? captured = reader.OptionalBytes(8, "captured");
+        if (captured is not null)
+        {
+            if (!filter._capturing)
+            {
+                throw reader.Refusal("captured", "no capture is under way");
+            }
+
+            filter._capture!.Append(captured);
+        }
+
+        reader.End();
+        return filter;
+    }
 
     private void Split<TSink>(ReadOnlySpan<byte> data, ref TSink sink)
         where TSink : IOutputSink, allows ref struct

@@ -527,7 +527,8 @@ public static class ConfigurationFormat
         return log;
     }
 
-    private static void Write(SnapshotWriter writer, int field, FastCgiSocketConfig? socket)
+    /// <summary>Writes the socket of a FastCGI section as a field; nothing for null.</summary>
+    public static void Write(SnapshotWriter writer, int field, FastCgiSocketConfig? socket)
     {
         if (socket is null)
         {
@@ -546,25 +547,25 @@ public static class ConfigurationFormat
         writer.End();
     }
 
-    private static FastCgiSocketConfig? ReadSocket(ref SnapshotReader reader)
-    {
-        if (!reader.TryRecord(22, "socket", out SnapshotReader inner))
-        {
-            return null;
-        }
+    private static FastCgiSocketConfig? ReadSocket(ref SnapshotReader reader) =>
+        reader.TryRecord(22, "socket", out SnapshotReader inner) ? ReadSocket(inner) : null;
 
+    /// <summary>Reads the socket of a FastCGI section.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    public static FastCgiSocketConfig ReadSocket(SnapshotReader reader)
+    {
         var socket = new FastCgiSocketConfig
         {
-            Program = inner.Text(1, "program"),
-            Path = inner.OptionalText(2, "path"),
-            Host = inner.Text(3, "host"),
-            Port = inner.Int32(4, "port"),
-            Backlog = inner.OptionalInt32(5, "backlog"),
-            OwnerUid = inner.Int32(6, "ownerUid"),
-            OwnerGid = inner.Int32(7, "ownerGid"),
-            Mode = inner.Int32(8, "mode"),
+            Program = reader.Text(1, "program"),
+            Path = reader.OptionalText(2, "path"),
+            Host = reader.Text(3, "host"),
+            Port = reader.Int32(4, "port"),
+            Backlog = reader.OptionalInt32(5, "backlog"),
+            OwnerUid = reader.Int32(6, "ownerUid"),
+            OwnerGid = reader.Int32(7, "ownerGid"),
+            Mode = reader.Int32(8, "mode"),
         };
-        inner.End();
+        reader.End();
         return socket;
     }
 }

@@ -4,6 +4,7 @@ using FsCheck.Fluent;
 using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Core.Output;
+using Steward.Core.Snapshots;
 
 namespace Steward.Core.Tests.Output;
 
@@ -225,4 +226,62 @@ public sealed class OutputFilterTests
             return whole.Logged.Equals(pieces.Logged) && whole.Tapped.Equals(pieces.Tapped) && whole.Captures.SequenceEqual(pieces.Captures);
         }).QuickCheckThrowOnFailure();
     }
+
+    [Fact]
+    public void A_filter_that_is_written_down_between_any_two_bytes_goes_on_the_same()
+    {
+        string[] words = [B, E, "<!--XSUPERVISOR:", "<", "<!--", "BEGIN-->", "\x1b[1m", "\x1b[", "\x1b", "m", "text", "\n"];
+        Prop.ForAll(Gen.ListOf(Gen.Elements(words)).ToArbitrary(), parts =>
+        {
+            var options = new OutputFilterOptions { StripAnsi = true, CaptureMaxBytes = 50 };
+            string text = string.Concat(parts);
+            Recorder whole = Play(options, Cut(text, 1), out long unfinished);
+            var handedOver = new Recorder();
+            var filter = new OutputFilter(options);
+            foreach (string chunk in Cut(text, 1))
+            {
+                filter.Write(Encoding.Latin1.GetBytes(chunk), ref handedOver);
+                byte[] written = Written(filter);
+                filter = Read(written);
+                Assert.Equal(written, Written(filter));
+            }
+
+            long rest = filter.Flush(ref handedOver);
+            return rest == unfinished && whole.Calls.SequenceEqual(handedOver.Calls);
+        }).QuickCheckThrowOnFailure();
+    }
+
+    [Theory]
+    [InlineData(0, 5, false, null, "snapshot.filter.held")]
+    [InlineData(50, 24, false, null, "snapshot.filter.held")]
+    [InlineData(0, 0, true, null, "snapshot.filter.held")]
+    [InlineData(50, 0, false, "x", "snapshot.filter.captured")]
+    public void What_no_filter_can_be_is_refused(long captureMaxBytes, int held, bool isCapturing, string? captured, string field)
+    {
+        byte[] bytes = Snapshot.Seal(new SnapshotOrigin("boot", default, "1"), writer =>
+        {
+            writer.Begin(1);
+            writer.Flag(1, false);
+            writer.Integer(2, captureMaxBytes);
+            writer.Flag(3, false);
+            writer.Flag(4, false);
+            writer.Integer(5, 0);
+            writer.Integer(6, held);
+            writer.Flag(7, isCapturing);
+            if (captured is not null)
+            {
+                writer.Bytes(8, Encoding.Latin1.GetBytes(captured));
+            }
+
+            writer.End();
+        });
+        var refused = Assert.Throws<SnapshotRefusedException>(() => Read(bytes));
+        Assert.Contains(field, refused.Message, StringComparison.Ordinal);
+    }
+
+    private static byte[] Written(OutputFilter filter) =>
+        Snapshot.Seal(new SnapshotOrigin("boot", default, "1"), writer => filter.Save(writer, 1));
+
+    private static OutputFilter Read(byte[] bytes) =>
+        OutputFilter.Restore(Snapshot.Open(bytes, "snapshot", "boot", out _).Record(1, "filter"));
 }
