@@ -11,7 +11,7 @@ namespace Steward.Engine;
 // What the control adapters call, on their own threads.
 public sealed partial class Engine
 {
-    private readonly ConcurrentDictionary<long, TaskCompletionSource<Outcome>> _waiting = new();
+    private readonly ConcurrentDictionary<long, Waiter> _waiting = new();
     private long _lastRequest;
     private volatile Configuration? _control;
 
@@ -161,19 +161,19 @@ public sealed partial class Engine
     private static Task<Outcome> Refusal(FaultCode code, string? extra = null) =>
         Task.FromResult<Outcome>(new Refused(new Fault(code, extra)));
 
-    private async Task<Outcome> AskAsync(Func<RequestId, Input> input)
+    private Task<Outcome> AskAsync(Func<RequestId, Input> input)
     {
         if (_waiting.Count >= MaxWaiting)
         {
-            return new Refused(new Fault(FaultCode.Failed, $"{MaxWaiting} requests wait already"));
+            return Refusal(FaultCode.Failed, $"{MaxWaiting} requests wait already");
         }
 
-        TaskCompletionSource<Outcome> answer = NewAnswer();
+        var waiter = new Waiter();
         var request = new RequestId(Interlocked.Increment(ref _lastRequest));
         lock (_inbox)
         {
             // Both or neither is seen by a snapshot.
-            _waiting[request.Value] = answer;
+            _waiting[request.Value] = waiter;
             Post(request, () => Apply(input(request)));
         }
 
@@ -182,7 +182,7 @@ public sealed partial class Engine
             Complete(request, new Refused(new Fault(FaultCode.ShutdownState)));
         }
 
-        return await AwaitAsync(answer.Task).ConfigureAwait(false);
+        return waiter.Task = AwaitAsync(waiter.Answer.Task);
     }
 
     private async Task<Outcome> AwaitAsync(Task<Outcome> answer)
@@ -194,13 +194,20 @@ public sealed partial class Engine
         return outcome;
     }
 
-    private static TaskCompletionSource<Outcome> NewAnswer() => new(TaskCreationOptions.RunContinuationsAsynchronously);
-
     private void Complete(RequestId request, Outcome outcome)
     {
-        if (_waiting.TryRemove(request.Value, out TaskCompletionSource<Outcome>? answer))
+        if (_waiting.TryRemove(request.Value, out Waiter? waiter))
         {
-            answer.SetResult(outcome);
+            waiter.Answer.SetResult(outcome);
         }
+    }
+
+    /// <summary>Somebody who waits for an answer.</summary>
+    private sealed class Waiter
+    {
+        public TaskCompletionSource<Outcome> Answer { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        /// <summary>What the one who waits has in hand; null for a moment at first, and where nobody has rejoined.</summary>
+        public Task<Outcome>? Task { get; set; }
     }
 }

@@ -57,7 +57,6 @@ public sealed partial class Engine
                 throw new InvalidOperationException("The loop is not at rest.");
             }
 
-            _isAtRest = false;
             EndSuspension();
         }
 
@@ -159,7 +158,7 @@ public sealed partial class Engine
         engine._lastRequest = reader.Integer(4, "lastRequest", 0);
         while (reader.OptionalInteger(5, "waiting", 1, engine._lastRequest) is { } request)
         {
-            engine._waiting[request] = NewAnswer();
+            engine._waiting[request] = new Waiter();
         }
 
         var known = new HashSet<(ProcessId, Incarnation)>();
@@ -216,6 +215,8 @@ public sealed partial class Engine
 
         engine.ValidatedReload = reader.TryRecord(10, "validatedReload", out SnapshotReader reload) ? ConfigurationFormat.Read(reload) : null;
         reader.End();
+        // It may be written down again before it starts.
+        engine._isAtRest = true;
         if (engine._supervisor.HasStoppedForReload is { } isReload)
         {
             engine._stopped.SetResult(isReload);
@@ -226,7 +227,24 @@ public sealed partial class Engine
 
     /// <summary>Waits anew for the answer to a request that waited when the snapshot was written; null when it did not, or has it.</summary>
     public Task<Outcome>? Rejoin(RequestId request) =>
-        _waiting.TryGetValue(request.Value, out TaskCompletionSource<Outcome>? answer) ? AwaitAsync(answer.Task) : null;
+        _waiting.TryGetValue(request.Value, out Waiter? waiter) ? waiter.Task = AwaitAsync(waiter.Answer.Task) : null;
+
+    /// <summary>
+    /// Under which id this engine has the request that somebody waits for, given the task that he was given; null when its answer is given
+    /// and only has to arrive. A snapshot has it under the same id, unless it came when the engine was at rest already.
+    /// </summary>
+    public RequestId? RequestOf(Task<Outcome> task)
+    {
+        foreach ((long request, Waiter waiter) in _waiting)
+        {
+            if (ReferenceEquals(waiter.Task, task))
+            {
+                return new RequestId(request);
+            }
+        }
+
+        return null;
+    }
 
     private static Child ReadChild(ref SnapshotReader reader, int field) => new(
         new ProcessId(reader.Int32(field, "process", 1)), new Incarnation(reader.Int32(field + 1, "incarnation", 1)));

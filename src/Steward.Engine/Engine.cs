@@ -95,6 +95,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <summary>The configuration that a reload was validated with; it is the one to start anew with.</summary>
     public Configuration? ValidatedReload { get; private set; }
 
+    /// <summary>The configuration in force: the one that the daemon was started or reloaded with.</summary>
+    public Configuration? InForce => _control;
+
     /// <summary>
     /// Completes when everything is stopped: true for a reload, false for good. Faulted when the engine died of a defect of its own.
     /// </summary>
@@ -166,6 +169,11 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <summary>Starts the thread.</summary>
     public void Start()
     {
+        lock (_inbox)
+        {
+            _isAtRest = false;
+        }
+
         _thread = new Thread(Run, StackSize) { Name = "engine", IsBackground = true };
         _thread.Start();
     }

@@ -90,6 +90,26 @@ public static class EngineSnapshotTests
         }
 
         [Fact]
+        public async Task When_somebody_waits_Then_his_request_is_known_by_his_task_until_the_answer_is_given()
+        {
+            var world = new World();
+            using Engine engine = Started(world);
+            Task<Outcome> stop = engine.ExecuteAsync(new StopProcess("web:a", Wait: true), "test");
+            Task<Outcome> unknown = engine.ExecuteAsync(new StopProcess("web:nobody", Wait: true), "test");
+            Assert.IsType<Refused>(await unknown.WaitAsync(Generous));
+            Assert.True(engine.Suspend(Generous));
+            Assert.Equal(new RequestId(1), engine.RequestOf(stop));
+            Assert.Null(engine.RequestOf(unknown));
+            Assert.Null(engine.RequestOf(Task.FromResult<Outcome>(Done.Instance)));
+
+            using Engine resumed = Restore(Save(engine), world);
+            Assert.Null(resumed.RequestOf(stop));
+            Task<Outcome> rejoined = resumed.Rejoin(new RequestId(1))!;
+            Assert.Equal(new RequestId(1), resumed.RequestOf(rejoined));
+            Assert.Equal("web", Assert.Single(resumed.InForce!.Groups).Name);
+        }
+
+        [Fact]
         public async Task When_something_comes_meanwhile_Then_nothing_of_it_is_lost()
         {
             var world = new World();
