@@ -68,8 +68,11 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
         Level = options.Level;
         if (options.Path is { } path)
         {
-            _file = LogFile.TryOpen(path, options.MaxBytes, options.Backups, Say, out int errno)
-                ?? throw new StartException($"cannot open the log file {PythonText.Repr(path)}", errno);
+            LogFile.Opened opened;
+            int errno = options.Descriptor is { } inherited ? LogFile.Opened.Inherited(inherited, out opened) : LogFile.Opened.Try(path, out opened);
+            _file = errno == 0
+                ? LogFile.Adopt(path, opened, options.MaxBytes, options.Backups, Say)
+                : throw new StartException($"cannot open the log file {PythonText.Repr(path)}", errno);
         }
 
         if (options.EchoToStdout)
@@ -160,6 +163,9 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
         Flush();
         return order.Succeeded;
     }
+
+    /// <summary>Leaves the descriptor of the file to another image of the program; nothing where there is no file.</summary>
+    public void Leave(Handover.DescriptorTable table, string role) => _file?.Leave(table, role);
 
     /// <summary>Writes what waits, for five seconds at most, and closes.</summary>
     public void Dispose()

@@ -29,6 +29,12 @@ public sealed record ActivityLogOptions
     /// <summary>What stands before lines in the system's log: the base name of the daemon's <c>argv[0]</c>. Default <c>supervisord</c>.</summary>
     public string SyslogTag { get; init; } = SyslogSender.DefaultTag;
 
+    /// <summary>
+    /// The descriptor of the file where another image of the program had it open: it is gone on with, whatever the path means by now. Null:
+    /// the path is opened.
+    /// </summary>
+    public int? Descriptor { get; init; }
+
     /// <summary>The descriptor that lines are echoed to.</summary>
     internal int EchoDescriptor { get; init; } = Host.StandardStreams.Output;
 }

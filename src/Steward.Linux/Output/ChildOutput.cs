@@ -1,20 +1,19 @@
-using Steward.Core.Effects;
 using Steward.Core.Model;
 
 namespace Steward.Linux.Output;
 
 /// <summary>Everything the hub has of one child. Made on the engine's thread; from <see cref="OutputHub.Attach"/> on its streams belong to
 /// the hub's thread.</summary>
-internal sealed class ChildOutput(Spawn request, LogFile? stdoutLog, LogFile? stderrLog)
+internal sealed class ChildOutput(ProcessId process, Incarnation incarnation, string name, LogFile? stdoutLog, LogFile? stderrLog)
 {
     /// <summary>The slot.</summary>
-    public ProcessId Process { get; } = request.Process;
+    public ProcessId Process { get; } = process;
 
     /// <summary>Which start of it.</summary>
-    public Incarnation Incarnation { get; } = request.Incarnation;
+    public Incarnation Incarnation { get; } = incarnation;
 
     /// <summary>Its name, for lines about it.</summary>
-    public string Name { get; } = request.Config.Name;
+    public string Name { get; } = name;
 
     /// <summary>The open log of stdout; null for none.</summary>
     public LogFile? StdoutLog { get; } = stdoutLog;

@@ -1,5 +1,7 @@
 using System.Globalization;
 using Steward.Core.Model;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using PythonText = Steward.Core.Config.PythonText;
 
@@ -114,6 +116,63 @@ internal sealed unsafe class LogFile
 
     /// <summary>Writes to a descriptor that is somebody else's, without changing or closing it.</summary>
     internal static LogFile Borrow(int fd, string name, Action<LogLevel, string> say) => new(name, Opened.Borrowed(fd), 0, 0, say);
+
+    /// <summary>Writes the log down as a field and leaves its descriptor: a file that was renamed meanwhile goes on being written.</summary>
+    internal void Save(SnapshotWriter writer, int field, DescriptorTable table, string role)
+    {
+        lock (_gate)
+        {
+            table.Add(role, _fd);
+            writer.Begin(field);
+            writer.Text(1, Path);
+            writer.Integer(2, _maxBytes);
+            writer.Integer(3, _backups);
+            writer.Integer(4, (int)_kind);
+            writer.Integer(5, _position);
+            writer.Due(6, _rotateAt);
+            if (_pendingLength > 0)
+            {
+                writer.Bytes(7, _pending.AsSpan(_pendingStart, _pendingLength));
+            }
+
+            writer.Integer(8, _lost);
+            writer.End();
+        }
+    }
+
+    /// <summary>Makes an equal log of what was written down.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    internal static LogFile Restore(SnapshotReader reader, DescriptorTable table, string role, Action<LogLevel, string> say)
+    {
+        string path = reader.Text(1, "path");
+        long maxBytes = reader.Integer(2, "maxBytes");
+        int backups = reader.Int32(3, "backups", 0);
+        Kind kind = reader.Choice<Kind>(4, "kind");
+        Opened opened = table.TakeLog(reader, role, kind is Kind.SharedStream or Kind.Socket, reader.Integer(5, "position", 0));
+        var log = new LogFile(path, opened, maxBytes, backups, say)
+        {
+            _rotateAt = reader.Due(6, "rotateAt"),
+            _pending = reader.OptionalBytes(7, "pending"),
+        };
+        log._pendingLength = log._pending?.Length ?? 0;
+        log._lost = reader.Integer(8, "lost", 0);
+        if (log._kind != kind || log._pendingLength > PendingLimit)
+        {
+            throw reader.Refusal("kind", $"{kind} with {log._pendingLength} waiting bytes does not go with the descriptor, which is for {log._kind}");
+        }
+
+        reader.End();
+        return log;
+    }
+
+    /// <summary>Leaves the descriptor of a log that has nothing else to be remembered.</summary>
+    internal void Leave(DescriptorTable table, string role)
+    {
+        lock (_gate)
+        {
+            table.Add(role, _fd);
+        }
+    }
 
     /// <summary>Sets when to rotate from now on.</summary>
     internal void SetLimits(long maxBytes, int backups)
@@ -537,6 +596,15 @@ internal sealed unsafe class LogFile
             }
 
             return errno;
+        }
+
+        /// <summary>Describes a descriptor that another image of the program opened for the same log.</summary>
+        internal static int Inherited(int fd, out Opened opened)
+        {
+            // What we open by its name does not block; what blocks is a copy of one that others use as well.
+            int flags = LibC.fcntl(fd, LibC.F_GETFL, 0);
+            opened = default;
+            return flags < 0 ? LibC.LastError : Describe(fd, (flags & LibC.O_NONBLOCK) == 0, out opened);
         }
 
         /// <summary>Describes a copy of a descriptor that others use as well.</summary>

@@ -1,4 +1,7 @@
+using System.Globalization;
 using Steward.Core.Model;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Output;
@@ -60,6 +63,62 @@ internal sealed unsafe class LogFiles(Action<LogLevel, string> say)
             return log;
         }
     }
+
+    /// <summary>Writes every log down as a field of its own and leaves its descriptor.</summary>
+    /// <returns>The place of each in that list.</returns>
+    internal Dictionary<LogFile, int> Save(SnapshotWriter writer, int field, DescriptorTable table)
+    {
+        var places = new Dictionary<LogFile, int>();
+        lock (_gate)
+        {
+            foreach (LogFile log in _files.Values.Concat(_streams.Values).OrderBy(static log => log.Path, StringComparer.Ordinal))
+            {
+                log.Save(writer, field, table, Role(places.Count));
+                places.Add(log, places.Count);
+            }
+        }
+
+        return places;
+    }
+
+    /// <summary>Reads the logs that were written down; nobody uses them yet.</summary>
+    /// <exception cref="SnapshotRefusedException">They cannot be taken up.</exception>
+    internal List<LogFile> Restore(ref SnapshotReader reader, int field, DescriptorTable table)
+    {
+        var logs = new List<LogFile>();
+        while (reader.Next(field, "logs", out SnapshotReader inner))
+        {
+            LogFile log = LogFile.Restore(inner, table, Role(logs.Count), say);
+            if (log.IsFile ? !_files.TryAdd(log.Path, log) : !_streams.TryAdd(log.Identity, log))
+            {
+                throw inner.Refusal("path", $"two logs are '{log.Path}'");
+            }
+
+            logs.Add(log);
+        }
+
+        return logs;
+    }
+
+    /// <summary>Joins those who use a log that is open.</summary>
+    internal void Join(LogFile log)
+    {
+        lock (_gate)
+        {
+            log.Users++;
+        }
+    }
+
+    /// <summary>The logs whose readers do not read.</summary>
+    internal LogFile[] Blocked()
+    {
+        lock (_gate)
+        {
+            return [.. _files.Values.Concat(_streams.Values).Where(static log => log.IsBlocked)];
+        }
+    }
+
+    private static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"log:{place}");
 
     /// <summary>Ends a use; true when it was the last one and nothing waits to be written: the log is closed then.</summary>
     internal bool Release(LogFile log)

@@ -33,7 +33,7 @@ namespace Steward.Linux.Output;
 /// logs; all else is done by the hub's thread, which learns of it through <c>_inbox</c>. <c>_children</c> has its own lock.
 /// </para>
 /// </remarks>
-internal sealed unsafe class OutputHub : IOutputHub
+internal sealed unsafe partial class OutputHub : IOutputHub
 {
     /// <summary>The most bytes reported and not yet given back.</summary>
     internal const int Credit = 4 << 20;
@@ -67,7 +67,7 @@ internal sealed unsafe class OutputHub : IOutputHub
     private readonly LogFiles _logs;
     private readonly SyslogSender _syslog;
     private readonly Poller _poller = new();
-    private readonly Thread _thread;
+    private Thread? _thread;
     private readonly byte* _buffer = (byte*)NativeMemory.AlignedAlloc(BufferSize, 4096);
 
     // Guarded by itself.
@@ -94,14 +94,17 @@ internal sealed unsafe class OutputHub : IOutputHub
     private ProcessHostOptions _options;
     private bool _isDisposed;
 
+    /// <summary>Makes a hub and starts its thread.</summary>
     internal OutputHub(IProcessHostEvents events, ProcessHostOptions options)
+        : this(events, options, outstanding: 0) => StartThread();
+
+    private OutputHub(IProcessHostEvents events, ProcessHostOptions options, long outstanding)
     {
+        _outstanding = outstanding;
         _events = events;
         _options = options;
         _logs = new LogFiles(events.Log);
         _syslog = new SyslogSender(options.SyslogSocket, options.SyslogTag, events.Log);
-        _thread = new Thread(Run, 256 * 1024) { Name = "output", IsBackground = true };
-        _thread.Start();
     }
 
     private enum OrderKind
@@ -112,6 +115,7 @@ internal sealed unsafe class OutputHub : IOutputHub
         ClearCaptures,
         ReopenLogs,
         CreditIsBack,
+        Rest,
         Stop,
     }
 
@@ -142,7 +146,7 @@ internal sealed unsafe class OutputHub : IOutputHub
 
         lock (_children)
         {
-            _children[request.Process] = new ChildOutput(request, stdout, stderr);
+            _children[request.Process] = new ChildOutput(request.Process, request.Incarnation, request.Config.Name, stdout, stderr);
         }
 
         return true;
@@ -257,7 +261,7 @@ internal sealed unsafe class OutputHub : IOutputHub
 
         _isDisposed = true;
         Post(new Order(OrderKind.Stop, null));
-        if (_thread.Join(StopPatience))
+        if (_thread is null || _thread.Join(StopPatience))
         {
             _poller.Dispose();
             _syslog.Dispose();
@@ -305,7 +309,7 @@ internal sealed unsafe class OutputHub : IOutputHub
 
     private void Run()
     {
-        while (!_isStopping)
+        while (!_isStopping && !_isAtRest)
         {
             int count = _poller.Wait(isWaiting: _hot.Count == 0);
             int pipes = 0;
@@ -360,7 +364,10 @@ internal sealed unsafe class OutputHub : IOutputHub
             }
         }
 
-        Stop();
+        if (_isStopping)
+        {
+            Stop();
+        }
     }
 
     /// <summary>
@@ -457,6 +464,10 @@ internal sealed unsafe class OutputHub : IOutputHub
                     }
 
                     _waitingForCredit.Clear();
+                    break;
+
+                case OrderKind.Rest:
+                    ComeToRest();
                     break;
 
                 case OrderKind.Stop:

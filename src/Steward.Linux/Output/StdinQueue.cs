@@ -1,4 +1,6 @@
 using Steward.Core.Inputs;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Output;
@@ -20,6 +22,52 @@ internal sealed unsafe class StdinQueue(int fd) : Watched
 
     /// <summary>The write end of the pipe; -1 when there is none any more.</summary>
     internal int Descriptor => _fd;
+
+    /// <summary>Says whether something waits.</summary>
+    internal bool IsWaiting
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _length > 0;
+            }
+        }
+    }
+
+    /// <summary>Writes the queue down as a field and leaves its descriptor.</summary>
+    internal void Save(SnapshotWriter writer, int field, DescriptorTable table, string role)
+    {
+        lock (_gate)
+        {
+            writer.Begin(field);
+            writer.Flag(1, _fd >= 0);
+            if (_fd >= 0)
+            {
+                table.Add(role, _fd);
+            }
+
+            writer.Bytes(2, _waiting.AsSpan(_start, _length));
+            writer.End();
+        }
+    }
+
+    /// <summary>Makes an equal queue of what was written down.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    internal static StdinQueue Restore(SnapshotReader reader, DescriptorTable table, string role)
+    {
+        bool isOpen = reader.Flag(1, "isOpen");
+        ReadOnlySpan<byte> waiting = reader.Bytes(2, "waiting");
+        if (waiting.Length > Limit || (!isOpen && waiting.Length > 0))
+        {
+            throw reader.Refusal("waiting", $"{waiting.Length} bytes cannot wait here");
+        }
+
+        var queue = new StdinQueue(isOpen ? table.Take(reader, role) : -1);
+        queue.Keep(waiting);
+        reader.End();
+        return queue;
+    }
 
     /// <summary>Writes or queues all of the data, or none of it.</summary>
     /// <param name="data">The bytes.</param>

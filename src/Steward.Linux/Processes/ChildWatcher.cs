@@ -36,8 +36,10 @@ internal sealed unsafe class ChildWatcher : IDisposable
 
         // Background: the thread may sleep in the kernel when the program ends.
         _thread = new Thread(Watch, 256 * 1024) { Name = "children", IsBackground = true };
-        _thread.Start();
     }
+
+    /// <summary>Begins to look.</summary>
+    internal void Start() => _thread.Start();
 
     /// <summary>A child was made.</summary>
     internal void Spawned() => _spawned.Set();

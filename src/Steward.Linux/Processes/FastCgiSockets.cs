@@ -3,6 +3,8 @@ using System.Net.Sockets;
 using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Interop;
 
@@ -64,6 +66,67 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
         {
             _open.Remove(config);
             Close(config, shared.Fd);
+        }
+    }
+
+    /// <summary>Writes the sockets down, each as a field of its own, and leaves their descriptors.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="field">The field.</param>
+    /// <param name="users">Which process of which start has a reference to which socket.</param>
+    /// <param name="table">Takes the descriptors.</param>
+    public void Save(
+        SnapshotWriter writer, int field, IReadOnlyDictionary<(ProcessId, Incarnation), FastCgiSocketConfig> users, DescriptorTable table)
+    {
+        int place = 0;
+        foreach ((FastCgiSocketConfig config, Shared shared) in _open.OrderBy(static entry => entry.Key.Url, StringComparer.Ordinal))
+        {
+            table.Add(Role(place++), shared.Fd);
+            writer.Begin(field);
+            ConfigurationFormat.Write(writer, 1, config);
+            foreach ((ProcessId process, Incarnation incarnation) in users.Where(entry => entry.Value.Equals(config)).Select(entry => entry.Key).Order(ByProcess))
+            {
+                writer.Begin(2);
+                writer.Integer(1, process.Value);
+                writer.Integer(2, incarnation.Value);
+                writer.End();
+            }
+
+            writer.End();
+        }
+    }
+
+    /// <summary>Reads the sockets and who uses them.</summary>
+    /// <exception cref="SnapshotRefusedException">They cannot be taken up.</exception>
+    public void Restore(
+        ref SnapshotReader reader, int field, IDictionary<(ProcessId, Incarnation), FastCgiSocketConfig> users, DescriptorTable table)
+    {
+        int place = 0;
+        while (reader.Next(field, "sockets", out SnapshotReader inner))
+        {
+            FastCgiSocketConfig config = ConfigurationFormat.ReadSocket(inner.Record(1, "config"));
+            var shared = new Shared(table.Take(inner, Role(place++)));
+            if (!_open.TryAdd(config, shared))
+            {
+                throw inner.Refusal("config", $"two sockets are {config.Url}");
+            }
+
+            while (inner.Next(2, "users", out SnapshotReader user))
+            {
+                var key = (new ProcessId(user.Int32(1, "process", 1)), new Incarnation(user.Int32(2, "incarnation", 1)));
+                if (!users.TryAdd(key, config))
+                {
+                    throw user.Refusal("process", $"{key.Item1.Value} uses two sockets");
+                }
+
+                user.End();
+                shared.References++;
+            }
+
+            inner.End();
+            if (shared.References == 0)
+            {
+                throw inner.Refusal("users", $"nobody uses {config.Url}");
+            }
         }
     }
 
@@ -191,6 +254,11 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
             return false;
         }
     }
+
+    private static readonly Comparer<(ProcessId Process, Incarnation Incarnation)> ByProcess =
+        Comparer<(ProcessId Process, Incarnation Incarnation)>.Create(static (one, other) => one.Process.Value.CompareTo(other.Process.Value));
+
+    private static string Role(int place) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"fcgi:{place}");
 
     private sealed class Shared(int fd)
     {

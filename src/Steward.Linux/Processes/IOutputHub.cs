@@ -1,6 +1,8 @@
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 
 namespace Steward.Linux.Processes;
 
@@ -55,4 +57,21 @@ internal interface IOutputHub : IDisposable
 
     /// <summary>A reload brought new settings (<see cref="ProcessHostOptions.StripAnsi"/>); running children keep theirs.</summary>
     void Reconfigure(ProcessHostOptions options);
+
+    /// <summary>
+    /// Brings the hub to rest: what was read is written, what it had to report is reported, and nothing is read any more. While the engine
+    /// is at rest.
+    /// </summary>
+    /// <param name="patience">How long a write that is under way may take.</param>
+    /// <returns>False when it did not come to rest in time: everything goes on as before.</returns>
+    bool Suspend(TimeSpan patience);
+
+    /// <summary>Ends the rest.</summary>
+    void Continue();
+
+    /// <summary>Writes everything down that this hub knows, as a field, and leaves its descriptors. While it is at rest.</summary>
+    void Save(SnapshotWriter writer, int field, DescriptorTable table);
+
+    /// <summary>Lets a hub that was read back begin: from here on it reads and writes.</summary>
+    void Begin();
 }

@@ -23,7 +23,7 @@ namespace Steward.Linux.Processes;
 /// signalled only from its spawn until its reaping, both of which happen on that thread, so no signal can reach a stranger.
 /// </para>
 /// </remarks>
-public sealed unsafe class ProcessHost : IProcessHost, IDisposable
+public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
 {
     private readonly IOutputHub _hub;
     private readonly Spawner _spawner;
@@ -33,7 +33,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly ChildEnvironment _environment = new();
     private readonly HookProcesses _hookProcesses;
     private readonly HashSet<int> _children = [];
-    private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
+    private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers;
     private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
     private ProcessHostOptions _options;
 
@@ -51,9 +51,30 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _events = events;
         _options = options;
         _hub = hub;
+        _socketUsers = [];
         _spawner = new Spawner(execHelper);
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
+        _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
+        _watcher.Start();
+    }
+
+    private ProcessHost(
+        IProcessHostEvents events,
+        ProcessHostOptions options,
+        IOutputHub hub,
+        FastCgiSockets sockets,
+        List<int> children,
+        Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> socketUsers)
+    {
+        _events = events;
+        _options = options;
+        _hub = hub;
+        _spawner = new Spawner();
+        _sockets = sockets;
+        _watcher = new ChildWatcher(events);
+        _children.UnionWith(children);
+        _socketUsers = socketUsers;
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
     }
 
@@ -152,7 +173,12 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public bool TryReap(out int pid, out WaitStatus status)
     {
-        _hookProcesses.Reap(_children, out pid, out status);
+        do
+        {
+            _hookProcesses.Reap(_children, out pid, out status);
+        }
+        while (pid > 0 && TakeHelper(pid, status));
+
         _children.Remove(pid);
         return pid > 0;
     }

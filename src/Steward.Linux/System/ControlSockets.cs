@@ -2,6 +2,8 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Steward.Core.Config;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using Steward.Linux.Processes;
 
@@ -94,6 +96,76 @@ public sealed unsafe class ControlSockets : IDisposable
         former.Dispose();
     }
 
+    /// <summary>
+    /// Goes on under descriptors that are new in this process, for the same sockets: the runtime takes each number only once, until it is
+    /// closed.
+    /// </summary>
+    /// <exception cref="StartException">There are no descriptors left; those that are new stay.</exception>
+    public void Renew()
+    {
+        foreach (Open open in _open)
+        {
+            int fd = LibC.fcntl(open.Fd, LibC.F_DUPFD_CLOEXEC, 3);
+            if (fd < 0)
+            {
+                throw Failure(LibC.LastError);
+            }
+
+            _ = LibC.close(open.Fd);
+            open.Fd = fd;
+        }
+    }
+
+    /// <summary>Writes the sockets down, each as a field of its own, and leaves their descriptors.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="field">The field.</param>
+    /// <param name="servers">The configuration in force, which has all of them.</param>
+    /// <param name="table">Takes the descriptors.</param>
+    public void Save(SnapshotWriter writer, int field, IReadOnlyList<ServerConfig> servers, DescriptorTable table)
+    {
+        for (int i = 0; i < _open.Count; i++)
+        {
+            Open open = _open[i];
+            table.Add(Role(i), open.Fd);
+            writer.Begin(field);
+            writer.Integer(1, Enumerable.Range(0, servers.Count).First(place => ReferenceEquals(servers[place], open.Config) || servers[place] == open.Config));
+            if (open.File is { } file)
+            {
+                writer.Integer(2, file.DeviceMajor);
+                writer.Integer(3, file.DeviceMinor);
+                writer.Integer(4, (long)file.Inode);
+            }
+
+            writer.End();
+        }
+    }
+
+    /// <summary>Reads the sockets; they are listening, and have been all the time.</summary>
+    /// <exception cref="SnapshotRefusedException">They cannot be taken up.</exception>
+    public static ControlSockets Restore(ref SnapshotReader reader, int field, IReadOnlyList<ServerConfig> servers, DescriptorTable table)
+    {
+        var sockets = new ControlSockets();
+        while (reader.Next(field, "sockets", out SnapshotReader inner))
+        {
+            ServerConfig config = servers[inner.Int32(1, "server", 0, servers.Count - 1)];
+            var open = new Open(config, table.Take(inner, Role(sockets._open.Count)));
+            if (inner.OptionalInteger(2, "major", 0, uint.MaxValue) is { } major)
+            {
+                open.File = new LibC.StatX
+                {
+                    DeviceMajor = (uint)major,
+                    DeviceMinor = (uint)inner.Integer(3, "minor", 0, uint.MaxValue),
+                    Inode = (ulong)inner.Integer(4, "inode"),
+                };
+            }
+
+            inner.End();
+            sockets._open.Add(open);
+        }
+
+        return sockets;
+    }
+
     /// <summary>Closes the sockets and removes the files of those that were made here, unless another file stands there by now.</summary>
     public void Dispose()
     {
@@ -114,6 +186,8 @@ public sealed unsafe class ControlSockets : IDisposable
 
         _open.Clear();
     }
+
+    private static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"listen:{place}");
 
     private Open? Share(ServerConfig server, ControlSockets? former)
     {
@@ -318,7 +392,7 @@ public sealed unsafe class ControlSockets : IDisposable
     {
         public ServerConfig Config { get; } = config;
 
-        public int Fd { get; } = fd;
+        public int Fd { get; set; } = fd;
 
         /// <summary>Unix: the file that this object is to remove; null when there is none.</summary>
         public LibC.StatX? File { get; set; }

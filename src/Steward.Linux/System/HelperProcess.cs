@@ -18,9 +18,10 @@ internal static unsafe class HelperProcess
     /// <param name="newSession">Whether it leads a session of its own, away from our terminal.</param>
     /// <param name="keepFd">A close-on-exec descriptor that it gets all the same; -1 for none.</param>
     /// <param name="errno">Why it was not started; 0 when it was.</param>
+    /// <param name="output">The descriptor that becomes its stdout and stderr; -1: it shares ours.</param>
     /// <returns>The pid; 0 when it was not started.</returns>
     public static int Start(
-        string path, IReadOnlyList<byte[]> argv, IReadOnlyList<byte[]> environment, bool newSession, int keepFd, out int errno)
+        string path, IReadOnlyList<byte[]> argv, IReadOnlyList<byte[]> environment, bool newSession, int keepFd, out int errno, int output = -1)
     {
         using var nativeArgv = new NativeStrings(argv);
         using var nativeEnvironment = new NativeStrings(environment);
@@ -59,6 +60,12 @@ internal static unsafe class HelperProcess
             {
                 // Onto itself: takes close-on-exec off in the child alone.
                 errno = LibC.posix_spawn_file_actions_adddup2(actions, keepFd, keepFd);
+            }
+
+            if (errno == 0 && output >= 0)
+            {
+                errno = LibC.posix_spawn_file_actions_adddup2(actions, output, StandardStreams.Output);
+                errno = errno != 0 ? errno : LibC.posix_spawn_file_actions_adddup2(actions, output, StandardStreams.Error);
             }
 
             if (errno == 0)

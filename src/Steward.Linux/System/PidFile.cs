@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Steward.Core.Snapshots;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Host;
@@ -38,6 +39,33 @@ public sealed unsafe class PidFile : IDisposable
             & LibC.statx(LibC.AT_FDCWD, path, LibC.AT_SYMLINK_NOFOLLOW, LibC.STATX_BASIC_STATS, &identity) == 0;
         _ = LibC.close(fd);
         return written ? new PidFile(path, identity) : null;
+    }
+
+    /// <summary>Writes down, as a field, which file it is.</summary>
+    public void Save(SnapshotWriter writer, int field)
+    {
+        writer.Begin(field);
+        writer.Text(1, _path);
+        writer.Integer(2, _identity.DeviceMajor);
+        writer.Integer(3, _identity.DeviceMinor);
+        writer.Integer(4, (long)_identity.Inode);
+        writer.End();
+    }
+
+    /// <summary>Reads which file it is: it stands as it is, with the same pid.</summary>
+    /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
+    public static PidFile Restore(SnapshotReader reader)
+    {
+        var file = new PidFile(
+            reader.Text(1, "path"),
+            new LibC.StatX
+            {
+                DeviceMajor = (uint)reader.Integer(2, "major", 0, uint.MaxValue),
+                DeviceMinor = (uint)reader.Integer(3, "minor", 0, uint.MaxValue),
+                Inode = (ulong)reader.Integer(4, "inode"),
+            });
+        reader.End();
+        return file;
     }
 
     /// <summary>Removes the file, unless another one stands in its place by now.</summary>

@@ -4,6 +4,8 @@ using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using Steward.Linux.Output;
 using Steward.Linux.Processes;
@@ -29,7 +31,7 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
         Hub = new OutputHub(this, options?.Invoke(given) ?? given);
     }
 
-    public OutputHub Hub { get; }
+    public OutputHub Hub { get; private set; }
 
     public ConcurrentQueue<string> Lines { get; } = [];
 
@@ -68,6 +70,33 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
         _programs.Add(program);
         return program;
     }
+
+    /// <summary>
+    /// Brings the hub to rest, writes it down and goes on with another that was read back, as another image of the program does; the
+    /// descriptors are the same, and the first hub touches them no more.
+    /// </summary>
+    /// <param name="meanwhile">What happens while nobody is in charge.</param>
+    public void HandOver(Action? meanwhile = null)
+    {
+        Assert.True(Hub.Suspend(Patience));
+        byte[] bytes = Written(Hub);
+        meanwhile?.Invoke();
+        SnapshotReader reader = Snapshot.Open(bytes, "state", "boot", out _);
+        SnapshotReader ahead = reader;
+        DescriptorTable table = DescriptorTable.Restore(ahead.Record(2, "descriptors"), areOpen: true);
+        Hub = OutputHub.Restore(reader.Record(1, "output"), table, this, new ProcessHostOptions { ChildLogDir = _directory.Path });
+
+        // What was read back is what was written down.
+        Assert.Equal(bytes, Written(Hub));
+        Hub.Begin();
+    }
+
+    private static byte[] Written(OutputHub hub) => Snapshot.Seal(new SnapshotOrigin("boot", default, "1"), writer =>
+    {
+        var table = new DescriptorTable();
+        hub.Save(writer, 1, table);
+        table.Save(writer, 2);
+    });
 
     public string? At(string? log) => log is null || log.StartsWith('/') ? log : File(log);
 

@@ -6,6 +6,8 @@ using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Core.Snapshots;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using Steward.Linux.Processes;
 
@@ -220,6 +222,14 @@ internal sealed unsafe class CollectingHub(IProcessHostEvents events) : IOutputH
     public void Reconfigure(ProcessHostOptions options)
     {
     }
+
+    public bool Suspend(TimeSpan patience) => throw new UnreachableException();
+
+    public void Continue() => throw new UnreachableException();
+
+    public void Save(SnapshotWriter writer, int field, DescriptorTable table) => throw new UnreachableException();
+
+    public void Begin() => throw new UnreachableException();
 
     public void Dispose()
     {
