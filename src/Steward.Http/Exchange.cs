@@ -29,6 +29,7 @@ internal sealed class Exchange : IRequester
     private readonly IHttpResponseFeature _response;
     private readonly IHttpResponseBodyFeature _body;
     private readonly IFeatureCollection _features;
+    private readonly ConnectionState _state;
     private string? _acceptedAuthorization;
     private string? _requester;
     private XmlRpcWriter? _writer;
@@ -40,6 +41,7 @@ internal sealed class Exchange : IRequester
         _response = Feature<IHttpResponseFeature>();
         _body = Feature<IHttpResponseBodyFeature>();
         Endpoint = Feature<Endpoint>();
+        _state = Feature<ConnectionState>();
     }
 
     public Endpoint Endpoint { get; }
@@ -91,6 +93,13 @@ internal sealed class Exchange : IRequester
     /// address otherwise, and the login where there is one.
     /// </summary>
     public string Requester => _requester ??= FindRequester();
+
+    /// <summary>The connection's descriptor; -1 when it has none any more.</summary>
+    public int Descriptor()
+    {
+        Socket? socket = _features.Get<IConnectionSocketFeature>()?.Socket;
+        return socket is null || socket.SafeHandle.IsClosed ? -1 : (int)socket.Handle;
+    }
 
     public bool IsTcp => _features.Get<IHttpConnectionFeature>()?.RemoteIpAddress is not null;
 
@@ -205,7 +214,11 @@ internal sealed class Exchange : IRequester
 
     public void SetStatus(int status) => _response.StatusCode = status;
 
-    public void EndRequest() => _writer?.Clear();
+    public void EndRequest()
+    {
+        _writer?.Clear();
+        _state.HasServed = true;
+    }
 
     public static string Reason(int status) => status switch
     {

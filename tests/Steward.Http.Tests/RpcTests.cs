@@ -23,10 +23,10 @@ public partial class RpcTests
         using var writer = new XmlRpcWriter();
         writer.BeginResponse();
         var calls = new RpcCalls(_control, new JournalCalls(new JournalQueries(_control, null)), _hooks, "9.8.7", CancellationToken.None);
-        Task<Fault?>? later = calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
+        DeferredCall? later = calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
         if (later is not null)
         {
-            fault = await later.WaitAsync(TimeSpan.FromMilliseconds(TestClient.LimitMs));
+            fault = await later.Task.WaitAsync(TimeSpan.FromMilliseconds(TestClient.LimitMs));
         }
 
         if (fault is not null)

@@ -11,8 +11,10 @@ internal sealed class TestServer : IAsyncDisposable
     public const string Version = "9.8.7";
 
     private readonly List<Socket> _sockets = [];
+    private readonly List<HttpServers> _former = [];
     private HttpServers? _servers;
     private Journal.JournalHolder? _journal;
+    private Upgrader? _upgrade;
 
     private TestServer(FakeControl control)
     {
@@ -29,13 +31,16 @@ internal sealed class TestServer : IAsyncDisposable
 
     public int Port { get; private set; }
 
+    public HttpServers Servers => _servers!;
+
     public static async Task<TestServer> StartAsync(
         FakeControl? control = null,
         (string User, string Password)? unix = null,
         (string User, string Password)? inet = null,
-        Journal.JournalHolder? journal = null)
+        Journal.JournalHolder? journal = null,
+        Upgrader? upgrade = null)
     {
-        var server = new TestServer(control ?? new FakeControl()) { _journal = journal };
+        var server = new TestServer(control ?? new FakeControl()) { _journal = journal, _upgrade = upgrade };
         await server.OpenAsync(unix, inet);
         return server;
     }
@@ -74,12 +79,21 @@ internal sealed class TestServer : IAsyncDisposable
             ],
             Control,
             Version,
-            _journal);
+            _journal,
+            upgrade: _upgrade);
+    }
+
+    /// <summary>Other servers on duplicates of the unix socket, which was open all the time.</summary>
+    public async Task OpenAgainAsync()
+    {
+        _former.Add(_servers!);
+        var config = new ServerConfig { Kind = ServerKind.Unix, Section = "unix_http_server", File = SocketPath };
+        _servers = await HttpServers.StartAsync([new(config, dup((int)_sockets[0].Handle))], Control, Version);
     }
 
     public async Task CloseAsync()
     {
-        await _servers!.StopAsync();
+        await Task.WhenAll(_former.Append(_servers!).Select(servers => servers.StopAsync()));
         _sockets.ForEach(socket => socket.Dispose());
         _sockets.Clear();
     }
@@ -112,6 +126,9 @@ internal sealed class TestServer : IAsyncDisposable
 
     public static string CallText(string method, string parameters = "") =>
         $"<?xml version='1.0'?>\n<methodCall>\n<methodName>{method}</methodName>\n{parameters}</methodCall>\n";
+
+    [System.Runtime.InteropServices.DllImport("libc")]
+    private static extern int dup(int fd);
 
     public async ValueTask DisposeAsync()
     {

@@ -17,7 +17,12 @@ namespace Steward.Http.XmlRpc;
 /// the parameters, then what the core says.
 /// </summary>
 internal sealed partial class RpcCalls(
-    ISupervisorControl control, JournalCalls journal, IHookControl? hooks, string supervisorVersion, CancellationToken endWaiting)
+    ISupervisorControl control,
+    JournalCalls journal,
+    IHookControl? hooks,
+    string supervisorVersion,
+    CancellationToken endWaiting,
+    Upgrader? upgrade = null)
 {
     /// <summary>How long the answer of <c>system.multicall</c> gets before the calls that are left are refused, in bytes.</summary>
     private const int MaxMulticallBytes = 64 << 20;
@@ -35,28 +40,28 @@ internal sealed partial class RpcCalls(
 
     /// <summary>
     /// Begins a call. When it is done at once the result is null, and either the value stands behind what
-    /// <paramref name="writer"/> held or <paramref name="fault"/> says why not. Otherwise the task says the same later.
+    /// <paramref name="writer"/> held or <paramref name="fault"/> says why not. Otherwise its task says the same later.
     /// </summary>
-    public Task<Fault?>? Call(
+    public DeferredCall? Call(
         string name, IReadOnlyList<XmlRpcValue> parameters, IRequester client, XmlRpcWriter writer, out Fault? fault)
     {
         XmlRpcMethod? method = Find(name, out RpcInterfaceConfig? space);
         if (method is null && HookCalls.Has(name))
         {
-            return HookCalls.Call(name, parameters, hooks, writer, endWaiting, out fault);
+            return Later(HookCalls.Call(name, parameters, hooks, writer, endWaiting, out fault));
         }
 
         if (method is null)
         {
             if (name.StartsWith(JournalCalls.Prefix, StringComparison.Ordinal) && journal.Begin(name, parameters, writer, out fault) is { } read)
             {
-                return fault is null ? read : null;
+                return fault is null ? Later(read) : null;
             }
 
             if (space?.Peer is not null)
             {
                 fault = null;
-                return ForwardAsync(space, name, parameters, writer);
+                return Later(ForwardAsync(space, name, parameters, writer));
             }
 
             fault = new Fault(FaultCode.UnknownMethod);
@@ -72,20 +77,23 @@ internal sealed partial class RpcCalls(
                 return null;
             }
 
-            return MulticallAsync(calls, client, writer);
+            var multicall = new DeferredCall();
+            writer.BeginArray();
+            multicall.Task = MulticallAsync(multicall, calls, client, writer, first: null);
+            return multicall;
         }
 
         if (method.Verb is XmlRpcVerb.ListMethods && method.Accepts(parameters.Count) && control.RpcInterfaces.Any(one => one.Peer is not null))
         {
             fault = null;
-            return ListMethodsAsync(writer);
+            return Later(ListMethodsAsync(writer));
         }
 
         if (method.Verb is XmlRpcVerb.MethodHelp or XmlRpcVerb.MethodSignature && parameters is [XmlRpcString described]
             && Find(described.Value, out RpcInterfaceConfig? asked) is null && asked?.Peer is not null)
         {
             fault = null;
-            return ForwardAsync(asked, "system." + method.Name, parameters, writer);
+            return Later(ForwardAsync(asked, "system." + method.Name, parameters, writer));
         }
 
         if (space is { Whitelist.Count: > 0 } && !IsListed(space, method.Name))
@@ -95,8 +103,43 @@ internal sealed partial class RpcCalls(
         }
 
         Task<Outcome>? outcome = Begin(method, parameters, client, writer, out fault);
-        return outcome is null ? null : WriteAsync(outcome, writer);
+        return outcome is null ? null : new DeferredCall { Pending = outcome, Task = WriteAsync(outcome, writer) };
     }
+
+    /// <summary>
+    /// Goes on with a call that was begun in another image of the program. <paramref name="writer"/> holds what was written of the answer.
+    /// </summary>
+    /// <param name="call">The call.</param>
+    /// <param name="part">Of a multicall: how many of its calls are answered.</param>
+    /// <param name="first">What is waited for; null: nothing had come of it, it is carried out now.</param>
+    /// <param name="client">Who asks.</param>
+    /// <param name="writer">Takes the answer.</param>
+    /// <param name="fault">As in <see cref="Call"/>.</param>
+    public DeferredCall? Resume(XmlRpcCall call, int part, Task<Outcome>? first, IRequester client, XmlRpcWriter writer, out Fault? fault)
+    {
+        fault = null;
+        if (Find(call.Method, out _)?.Verb == XmlRpcVerb.Multicall && call.Parameters is [XmlRpcArray calls])
+        {
+            var multicall = new DeferredCall { Part = part };
+            multicall.Task = MulticallAsync(multicall, calls, client, writer, first);
+            return multicall;
+        }
+
+        return first is null
+            ? Call(call.Method, call.Parameters, client, writer, out fault)
+            : new DeferredCall { Pending = first, Task = WriteAsync(first, writer) };
+    }
+
+    /// <summary>Says whether the part of a call that is under way is an upgrade.</summary>
+    public static bool IsUpgrade(XmlRpcCall call, int part)
+    {
+        const string method = NativeNamespace + ".upgrade";
+        return call.Method == method
+            || (call.Parameters is [XmlRpcArray calls] && part < calls.Items.Count
+                && calls.Items[part] is XmlRpcStruct one && one.Find("methodName") is XmlRpcString { Value: method });
+    }
+
+    private static DeferredCall? Later(Task<Fault?>? answer) => answer is null ? null : new DeferredCall { Task = answer };
 
     private async Task<Fault?> WriteAsync(Task<Outcome> pending, XmlRpcWriter writer)
     {
@@ -111,18 +154,19 @@ internal sealed partial class RpcCalls(
         return null;
     }
 
-    private async Task<Fault?> MulticallAsync(XmlRpcArray calls, IRequester client, XmlRpcWriter writer)
+    private async Task<Fault?> MulticallAsync(
+        DeferredCall multicall, XmlRpcArray calls, IRequester client, XmlRpcWriter writer, Task<Outcome>? first)
     {
-        writer.BeginArray();
-        foreach (XmlRpcValue item in calls.Items)
+        for (; multicall.Part < calls.Items.Count; multicall.Part++)
         {
             int before = writer.Length;
+            multicall.Written = before;
             Fault? fault;
             try
             {
                 fault = before > MaxMulticallBytes
                     ? new Fault(FaultCode.Failed, "the answers so far are too long, call again for the rest")
-                    : await CallOneAsync(item, client, writer).ConfigureAwait(false);
+                    : await CallOneAsync(multicall, calls.Items[multicall.Part], client, writer, first).ConfigureAwait(false);
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
@@ -136,6 +180,8 @@ internal sealed partial class RpcCalls(
                 writer.WriteFaultValue((int)fault.Code, fault.Text);
             }
 
+            first = null;
+            multicall.Pending = null;
             writer.EndItem();
         }
 
@@ -143,8 +189,15 @@ internal sealed partial class RpcCalls(
         return null;
     }
 
-    private async Task<Fault?> CallOneAsync(XmlRpcValue item, IRequester client, XmlRpcWriter writer)
+    private async Task<Fault?> CallOneAsync(
+        DeferredCall multicall, XmlRpcValue item, IRequester client, XmlRpcWriter writer, Task<Outcome>? begun)
     {
+        if (begun is not null)
+        {
+            multicall.Pending = begun;
+            return await WriteAsync(begun, writer).ConfigureAwait(false);
+        }
+
         if (item is not XmlRpcStruct call)
         {
             return IncorrectParameters;
@@ -171,8 +224,14 @@ internal sealed partial class RpcCalls(
             parameters = array.Items;
         }
 
-        Task<Fault?>? later = Call(name.Value, parameters, client, writer, out Fault? fault);
-        return later is null ? fault : await later.ConfigureAwait(false);
+        DeferredCall? later = Call(name.Value, parameters, client, writer, out Fault? fault);
+        if (later is null)
+        {
+            return fault;
+        }
+
+        multicall.Pending = later.Pending;
+        return await later.Task.ConfigureAwait(false);
     }
 
     /// <summary>A method is <c>namespace.name</c> with one dot; the namespaces are those of the configuration and <c>system</c>.</summary>
@@ -212,9 +271,10 @@ internal sealed partial class RpcCalls(
             }
         }
 
-        return space is NativeNamespace && !isDeep && interfaces.Any(one => one.Kind == RpcInterfaceKind.Supervisor)
+        method = space is NativeNamespace && !isDeep && interfaces.Any(one => one.Kind == RpcInterfaceKind.Supervisor)
             ? XmlRpcMethods.Steward.GetValueOrDefault(name[(dot + 1)..])
             : null;
+        return method?.Verb == XmlRpcVerb.Upgrade && upgrade is null ? null : method;
     }
 
     /// <summary>Writes the answer of a query; hands a command to the core and returns its task.</summary>
@@ -386,6 +446,9 @@ internal sealed partial class RpcCalls(
                 return Ask(new Shutdown());
             case XmlRpcVerb.Restart:
                 return Ask(new Restart());
+            case XmlRpcVerb.Upgrade:
+                string file = "";
+                return parameters.Count == 0 || p.Text(0, out file) ? upgrade!(file.Length == 0 ? null : file, client.Requester) : Wrong(out fault);
             default:
                 throw new InvalidOperationException("no such verb: " + method.Verb);
         }

@@ -1,8 +1,11 @@
 using System.Buffers;
+using System.Globalization;
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Primitives;
+using Steward.Core.Effects;
 using Steward.Core.Model;
 using Steward.Engine;
 using Steward.Http.Api;
@@ -16,14 +19,23 @@ namespace Steward.Http.XmlRpc;
 /// read it, without a task.
 /// </summary>
 internal sealed class RpcEndpoint(
-    ISupervisorControl control, JournalQueries journal, IHookControl? hooks, string supervisorVersion, CancellationToken endWaiting)
+    ISupervisorControl control,
+    JournalQueries journal,
+    IHookControl? hooks,
+    string supervisorVersion,
+    CancellationToken endWaiting,
+    Upgrader? upgrade = null)
 {
     private const int FirstBytes = 64 << 10;
     private const int LongAnswer = 128 << 10;
 
     private static readonly StringValues TextXml = "text/xml";
+    private static readonly TimeSpan HeldAnswerLimit = TimeSpan.FromSeconds(30);
 
-    private readonly RpcCalls _calls = new(control, new JournalCalls(journal), hooks, supervisorVersion, endWaiting);
+    private readonly RpcCalls _calls = new(control, new JournalCalls(journal), hooks, supervisorVersion, endWaiting, upgrade);
+
+    /// <summary>The calls that wait for the core.</summary>
+    public CallsUnderWay UnderWay { get; } = new();
 
     public Task Answer(Exchange exchange)
     {
@@ -141,7 +153,7 @@ internal sealed class RpcEndpoint(
         try
         {
             writer.BeginResponse();
-            Task<Fault?>? deferred = _calls.Call(call.Method, call.Parameters, exchange, writer, out Fault? fault);
+            DeferredCall? deferred = _calls.Call(call.Method, call.Parameters, exchange, writer, out Fault? fault);
             if (deferred is not null)
             {
                 return AnswerLaterAsync(exchange, call, deferred, traced);
@@ -155,12 +167,76 @@ internal sealed class RpcEndpoint(
         }
     }
 
-    private async Task AnswerLaterAsync(Exchange exchange, XmlRpcCall call, Task<Fault?> deferred, bool traced)
+    /// <summary>Goes on with a call that another image of the program has left, and answers it on its connection, which ends with that.</summary>
+    /// <param name="held">The call.</param>
+    /// <param name="first">What it waits for; null: it is carried out now.</param>
+    public async Task ResumeAsync(HeldCall held, Task<Outcome>? first)
     {
+        using var socket = new Socket(new SafeSocketHandle(held.Fd, ownsHandle: true));
+        using var writer = new XmlRpcWriter();
+        try
+        {
+            // A multicall's answer is gone on with where it was; any other begins here.
+            writer.WriteRaw(held.Written);
+            if (held.Written.Length == 0)
+            {
+                writer.BeginResponse();
+            }
+
+            DeferredCall? deferred = _calls.Resume(held.Call, held.Part, first, held, writer, out Fault? fault);
+            if (deferred is not null)
+            {
+                using CallsUnderWay.Entry underWay = UnderWay.Add(new(held.Call, deferred, held.Requester, writer, () => (int)socket.Handle));
+                fault = await deferred.Task.ConfigureAwait(false);
+            }
+
+            Finish(writer, fault);
+            using var limit = new CancellationTokenSource(HeldAnswerLimit);
+            byte[] head = Encoding.ASCII.GetBytes(string.Create(
+                CultureInfo.InvariantCulture,
+                $"HTTP/1.1 200 OK\r\nContent-Length: {writer.Length}\r\nContent-Type: text/xml\r\nServer: Steward\r\nConnection: close\r\n\r\n"));
+            await SendAsync(socket, head, limit.Token).ConfigureAwait(false);
+            await SendAsync(socket, writer.Written, limit.Token).ConfigureAwait(false);
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // The client is gone or does not read, or the daemon ends: what it asked for goes on all the same.
+        }
+        catch (Exception e)
+        {
+            control.Log(LogLevel.Critical, $"Handling XML-RPC request with data '{Shown(held.Call)}' raised an unexpected exception: {e}");
+        }
+    }
+
+    private static async Task SendAsync(Socket socket, ReadOnlyMemory<byte> bytes, CancellationToken limit)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[await socket.SendAsync(bytes, limit).ConfigureAwait(false)..];
+        }
+    }
+
+    private static void Finish(XmlRpcWriter writer, Fault? fault)
+    {
+        if (fault is null)
+        {
+            writer.EndResponse();
+        }
+        else
+        {
+            writer.Rewind(0);
+            writer.WriteFaultResponse((int)fault.Code, fault.Text);
+        }
+    }
+
+    private async Task AnswerLaterAsync(Exchange exchange, XmlRpcCall call, DeferredCall deferred, bool traced)
+    {
+        using CallsUnderWay.Entry underWay = UnderWay.Add(new(call, deferred, exchange.Requester, exchange.Writer, exchange.Descriptor));
         Fault? fault;
         try
         {
-            fault = await deferred.ConfigureAwait(false);
+            fault = await deferred.Task.ConfigureAwait(false);
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
@@ -174,16 +250,7 @@ internal sealed class RpcEndpoint(
     private Task Send(Exchange exchange, XmlRpcCall call, Fault? fault, bool traced)
     {
         XmlRpcWriter writer = exchange.Writer;
-        if (fault is null)
-        {
-            writer.EndResponse();
-        }
-        else
-        {
-            writer.Rewind(0);
-            writer.WriteFaultResponse((int)fault.Code, fault.Text);
-        }
-
+        Finish(writer, fault);
         if (traced)
         {
             control.Log(LogLevel.Trace, fault is null

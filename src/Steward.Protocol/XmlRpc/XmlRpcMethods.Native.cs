@@ -21,7 +21,11 @@ public static partial class XmlRpcMethods
             "array result the names in order"),
         Make("signalProcessTree", XmlRpcVerb.SignalProcessTree,
             "Send a signal to a process and to everything in its process group. With 'group:*' the result is an array.",
-            "boolean result true", ProcessName, SignalName));
+            "boolean result true", ProcessName, SignalName),
+        Make("upgrade", XmlRpcVerb.Upgrade, 0,
+            "Go on as another image of the program in the same process; programs, their output and their timers are not touched.",
+            "boolean result true, once the other image is in charge",
+            "string file the executable (default: the path by which the daemon was started)"));
 
     /// <summary>The methods of supervisor_twiddler by name without namespace.</summary>
     public static FrozenDictionary<string, XmlRpcMethod> Twiddler { get; } = ByName(

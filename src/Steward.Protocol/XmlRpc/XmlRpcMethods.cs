@@ -126,6 +126,9 @@ public enum XmlRpcVerb
     /// <summary><c>twiddler.removeProcessFromGroup</c></summary>
     RemoveProcessFromGroup,
 
+    /// <summary><c>steward.upgrade</c></summary>
+    Upgrade,
+
     /// <summary><c>system.listMethods</c></summary>
     ListMethods,
 
