@@ -10,7 +10,8 @@ public static class CtlProgram
     public static IReadOnlyList<string> Verbs { get; } =
     [
         "add", "avail", "clear", "events", "fg", "history", "hooks", "kill", "listeners", "maintail", "mrestart", "mstart", "mstop", "open", "pid",
-        "reload", "remove", "reread", "restart", "serialrestart", "shutdown", "signal", "start", "status", "stop", "tail", "update", "version", "why",
+        "reload", "remove", "reread", "restart", "serialrestart", "shutdown", "signal", "start", "status", "stop", "tail", "update", "upgrade",
+        "version", "why",
     ];
 
     /// <summary>Runs it to its end.</summary>

@@ -70,6 +70,7 @@ internal sealed partial class CtlSession : IDisposable
             ["mstart"] = new(StartMany, HelpTexts.StartMany),
             ["mstop"] = new(StopMany, HelpTexts.StopMany),
             ["serialrestart"] = new(SerialRestart, HelpTexts.SerialRestart),
+            ["upgrade"] = new(Upgrade, HelpTexts.Upgrade),
             ["why"] = new(Why, HelpTexts.Why),
         };
         _own = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal);
@@ -320,6 +321,7 @@ internal sealed partial class CtlSession : IDisposable
         return Ask(question);
     }
 
+    // The list of actions is as Supervisor prints it; what is ours alone has its help all the same.
     private sealed record CtlAction(Action<string> Run, string Help);
 }
 

@@ -75,6 +75,10 @@ internal static class HelpTexts
 
     public const string Reload = "reload \t\tRestart the remote supervisord.";
 
+    public const string Upgrade =
+        "upgrade\t\t\tHave the daemon go on as the program that is installed by now; processes are not touched\n"
+        + "upgrade --binary FILE\tThe same with another executable";
+
     public const string Reread = "reread \t\t\tReload the daemon's configuration files without add/remove";
 
     public const string Update =

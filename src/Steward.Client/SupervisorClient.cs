@@ -128,6 +128,10 @@ public sealed class SupervisorClient : IDisposable
     /// <summary>Restarts the daemon; answers before it is done.</summary>
     public Answer<bool> Restart() => Done(_connection.Call("supervisor.restart"));
 
+    /// <summary>Has the daemon go on as another image of its program; answers when that one is in charge.</summary>
+    /// <param name="file">The executable, absolute; empty: the path by which the daemon was started.</param>
+    public Answer<bool> Upgrade(string file) => Done(_connection.CallAndWait("steward.upgrade", file));
+
     /// <summary>Reads the configuration again and tells the differences.</summary>
     public Answer<ConfigDifferences> ReloadConfig() =>
         _connection.Call("supervisor.reloadConfig").Read(ConfigDifferences.Read, "a list of changes");

@@ -10,6 +10,9 @@ public sealed class HeldCalls
 {
     private HeldCalls(List<HeldCall> calls) => Calls = calls;
 
+    /// <summary>What the calls wait for, to be waited for anew before the engine can give an answer.</summary>
+    public IEnumerable<RequestId> Requests => Calls.Select(static call => call.Request).OfType<RequestId>();
+
     internal IReadOnlyList<HeldCall> Calls { get; }
 
     /// <summary>Reads the calls.</summary>

@@ -7,6 +7,7 @@ using Steward.Engine;
 using Steward.Hooks;
 using Steward.Http;
 using Steward.Journal;
+using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
 using Steward.Linux.Processes;
@@ -23,32 +24,32 @@ namespace Steward;
 /// HTTP server, whose clients wait in the socket's queue meanwhile.</para>
 /// <para>A fault in that sequence is a <see cref="StartException"/>: two lines on stderr, exit status 2, and nothing left behind.</para>
 /// </remarks>
-internal sealed class Daemon
+internal sealed partial class Daemon
 {
     private const int DefectStatus = 1;
 
     private static readonly Action<string> Say = static text => StandardStreams.Write(StandardStreams.Error, text + "\n");
 
-    private string _file;
-    private readonly ConfigOverrides _overrides;
     private readonly Detachment? _detachment;
+    private readonly UpgradeRequests _upgrades = new();
+    private DaemonStart _start;
     private Configuration _configuration;
     private ControlSockets? _sockets;
     private ControlSockets? _nextSockets;
     private PidFile? _pidFile;
     private HookControl? _hooks;
+    private HttpServers? _http;
 
-    private Daemon(string file, ConfigOverrides overrides, Configuration configuration, Detachment? detachment)
+    private Daemon(DaemonStart start, Configuration configuration, Detachment? detachment)
     {
-        _file = file;
-        _overrides = overrides;
+        _start = start;
         _configuration = configuration;
         _detachment = detachment;
     }
 
     private SupervisordConfig Settings => _configuration.Supervisord;
 
-    private bool IsForeground => Settings.NoDaemon && _detachment is null;
+    private bool IsForeground => Settings.NoDaemon && !_start.IsDetached;
 
     /// <summary>Runs the daemon to its end.</summary>
     /// <param name="args">The options.</param>
@@ -65,6 +66,8 @@ internal sealed class Daemon
                 ProcessArguments.ShowName();
             }
 
+            // Before the working directory can change.
+            string startPath = detachment?.StartPath ?? ReExec.StartPath();
             var environment = new ConfigEnvironment();
             DaemonOptions options = DaemonOptions.Parse(args, environment, out string? error) ?? throw new StartException(error!);
             if (options.Help)
@@ -84,10 +87,12 @@ internal sealed class Daemon
             Configuration configuration = reading.Configuration ?? throw new StartException(reading.FirstError!);
             if (!configuration.Supervisord.NoDaemon && detachment is null)
             {
-                return Detachment.Run(ProcessArguments.Words);
+                return Detachment.Run(ProcessArguments.Words, startPath);
             }
 
-            return new Daemon(file, options.Overrides, configuration, detachment).Run();
+            var start = new DaemonStart(startPath, [.. ProcessArguments.Words.Skip(1)], file, options.Overrides, detachment is not null);
+            var daemon = new Daemon(start, configuration, detachment);
+            return daemon.Run(daemon.RunToTheEnd);
         }
         catch (StartException e)
         {
@@ -110,11 +115,11 @@ internal sealed class Daemon
             : throw new StartException(error);
     }
 
-    private int Run()
+    private int Run(Func<int> run)
     {
         try
         {
-            return RunToTheEnd();
+            return run();
         }
         finally
         {
@@ -140,17 +145,11 @@ internal sealed class Daemon
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
             SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
-        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload)
-        {
-            ProgramReader = (group, program, options) =>
-                ConfigReader.ReadProgram(_file, new ConfigEnvironment(), _overrides, group, program, options),
-        };
-        using var host = new ProcessHost(engine, HostOptions(limits));
+        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload) { ProgramReader = ReadProgram };
+        using var host = new ProcessHost(engine, HostOptions(limits.ChildNoFile));
         engine.Attach(host);
         KeepJournal(engine, journal);
-        using var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
-        _hooks = new HookControl(hooks, engine);
-        _hooks.Apply(_configuration);
+        using HookRunner hooks = RunHooks(engine, host, log);
         if (!Settings.NoCleanup)
         {
             host.CleanUpAutoLogs();
@@ -162,7 +161,7 @@ internal sealed class Daemon
         }
 
         AnnounceServers(engine);
-        using DaemonSignals signals = DaemonSignals.Listen(engine.Signal);
+        using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
         if (_detachment is not null)
         {
             GoIntoTheBackground(engine);
@@ -175,21 +174,39 @@ internal sealed class Daemon
 
         // The programs come first; what they did meanwhile waits in memory.
         journal.Start();
-        HttpServers? http = null;
+        return Serve(new Parts(engine, host, log, journal, limits.ChildNoFile), static _ => { });
+    }
+
+    private HookRunner RunHooks(Engine.Engine engine, ProcessHost host, ReplaceableLog log)
+    {
+        var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
+        _hooks = new HookControl(hooks, engine);
+        _hooks.Apply(_configuration);
+        return hooks;
+    }
+
+    /// <summary>Answers clients until everything is stopped for good, over reloads and upgrades.</summary>
+    /// <param name="parts">What the daemon consists of.</param>
+    /// <param name="begun">Told of the first servers, when they answer.</param>
+    private int Serve(Parts parts, Action<HttpServers> begun)
+    {
+        (Engine.Engine engine, _, ReplaceableLog log, _, _) = parts;
         try
         {
+            _http = StartHttp(parts);
+            begun(_http);
             while (true)
             {
-                http = StartHttp(engine, journal);
-                bool reload = engine.Stopped.GetAwaiter().GetResult();
-                http.StopAsync().GetAwaiter().GetResult();
+                bool reload = UntilStopped(parts);
+                StopHttp();
                 if (!reload)
                 {
                     engine.Record(About(DaemonAction.Stopped));
                     return 0;
                 }
 
-                StartAgain(engine, host, log, journal, limits);
+                StartAgain(parts);
+                _http = StartHttp(parts);
             }
         }
         catch (Exception defect) when (defect is not StartException)
@@ -202,13 +219,14 @@ internal sealed class Daemon
         }
         finally
         {
-            http?.DisposeAsync().AsTask().GetAwaiter().GetResult();
+            StopHttp();
         }
     }
 
     /// <summary>Everything is stopped, and the configuration to go on with was validated before that.</summary>
-    private void StartAgain(Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, RaisedLimits limits)
+    private void StartAgain(Parts parts)
     {
+        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile) = parts;
         _configuration = engine.ValidatedReload
             ?? throw new InvalidOperationException("A reload came to its end without a configuration.");
         ControlSockets next = _nextSockets
@@ -231,7 +249,7 @@ internal sealed class Daemon
         engine.InvokeAsync(() =>
         {
             engine.StartOver(EngineSettings());
-            host.Reconfigure(HostOptions(limits));
+            host.Reconfigure(HostOptions(childNoFile));
             if (!Settings.NoCleanup)
             {
                 host.CleanUpAutoLogs();
@@ -261,9 +279,12 @@ internal sealed class Daemon
         return read;
     }
 
+    private ProgramReading ReadProgram(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options) =>
+        ConfigReader.ReadProgram(_start.ConfigFile, new ConfigEnvironment(), _start.Overrides, group, program, options);
+
     private ReadResult ReadFile()
     {
-        ConfigReading reading = ConfigReader.Read(_file, new ConfigEnvironment(), _overrides);
+        ConfigReading reading = ConfigReader.Read(_start.ConfigFile, new ConfigEnvironment(), _start.Overrides);
         return new ReadResult(reading.Configuration, reading.FirstError);
     }
 
@@ -306,21 +327,22 @@ internal sealed class Daemon
 
     private SupervisorSettings EngineSettings() => new(Settings.Identifier, Settings.LogLevel);
 
-    private ProcessHostOptions HostOptions(RaisedLimits limits) => new()
+    private ProcessHostOptions HostOptions(long? childNoFile) => new()
     {
         ServerUrl = _configuration.ServerUrl,
         ChildLogDir = Settings.ChildLogDir,
         Identifier = Settings.Identifier,
         StripAnsi = Settings.StripAnsi,
-        ChildNoFile = limits.ChildNoFile,
+        ChildNoFile = childNoFile,
     };
 
-    private HttpServers StartHttp(Engine.Engine engine, JournalHolder journal) => HttpServers.StartAsync(
+    private HttpServers StartHttp(Parts parts) => HttpServers.StartAsync(
         [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
-        engine,
+        parts.Engine,
         Program.SupervisorVersion,
-        journal,
-        _hooks).GetAwaiter().GetResult();
+        parts.Journal,
+        _hooks,
+        (file, requester) => _upgrades.AskAsync(parts.Engine, file, requester)).GetAwaiter().GetResult();
 
     private void KeepJournal(Engine.Engine engine, JournalHolder journal)
     {
@@ -381,7 +403,7 @@ internal sealed class Daemon
                 engine.Log(LogLevel.Info, $"set current directory: {shown}");
 
                 // A relative path would name another file from here on.
-                _file = _configuration.FullPath;
+                _start = _start with { ConfigFile = _configuration.FullPath };
             }
         }
 
@@ -395,4 +417,7 @@ internal sealed class Daemon
             _pidFile is null ? LogLevel.Critical : LogLevel.Info,
             _pidFile is null ? $"could not write pidfile {Settings.PidFile}" : $"supervisord started with pid {engine.Pid}");
     }
+
+    /// <summary>What the daemon consists of, besides its sockets.</summary>
+    private sealed record Parts(Engine.Engine Engine, ProcessHost Host, ReplaceableLog Log, JournalHolder Journal, long? ChildNoFile);
 }

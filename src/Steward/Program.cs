@@ -29,6 +29,18 @@ internal static class Program
 
         StandardStreams.EnsureOpen();
         string name = ProcessArguments.ProgramName;
+
+        // How one image of the daemon calls the next, whatever its name: nothing that people type.
+        switch (args)
+        {
+            case [Daemon.ResumeWord, { } handles, ..]:
+                return Daemon.Resume(handles, refused: null);
+            case [Daemon.GoneBackWord, { } handles, { } refused, ..]:
+                return Daemon.Resume(handles, refused);
+            case [Daemon.RehearseWord, { } handle]:
+                return Daemon.Rehearse(handle);
+        }
+
         return Path.GetFileName(name) switch
         {
             "supervisord" => Daemon.Run(args, name),

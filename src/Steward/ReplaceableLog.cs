@@ -1,5 +1,6 @@
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
 
@@ -43,6 +44,9 @@ internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog,
         former.Dispose();
         return null;
     }
+
+    /// <summary>Leaves the descriptor of the file to another image of the program; nothing where there is no file.</summary>
+    public void Leave(DescriptorTable table, string role) => _log.Leave(table, role);
 
     public void Dispose() => _log.Dispose();
 }

@@ -33,6 +33,11 @@ public sealed class CommandTests : IDisposable
             });
         }
 
+        _server.On("steward.upgrade", parameters => ((XmlRpcString)parameters[0]).Value switch
+        {
+            "" or "/opt/new steward" => true,
+            _ => FakeServer.Fault(30, "FAILED: it is older"),
+        });
         foreach (string method in (string[])["startProcessGroup", "stopProcessGroup", "signalProcessGroup"])
         {
             _server.On("supervisor." + method, parameters => ((XmlRpcString)parameters[0]).Value == "g"
@@ -54,6 +59,11 @@ public sealed class CommandTests : IDisposable
 
     public static TheoryData<string, int, string> Lines => new()
     {
+        // upgrade
+        { "upgrade", 0, "Upgraded supervisord\n" },
+        { "upgrade --binary /opt/new steward", 0, "Upgraded supervisord\n" },
+        { "upgrade --binary=/opt/old", 1, "ERROR: not upgraded: FAILED: it is older\n" },
+        { "upgrade now", 1, "Error: upgrade accepts --binary FILE and nothing else\nupgrade\t\t\tHave the daemon go on as the program that is installed by now; processes are not touched\nupgrade --binary FILE\tThe same with another executable\n" },
         // status
         { "status cat", 0, "cat                              RUNNING   pid 17054, uptime 0:00:03\n" },
         { "status g:*", 0, "g:one                            RUNNING   pid 1, uptime 1 day, 0:00:03\ng:two                            STARTING  \n" },

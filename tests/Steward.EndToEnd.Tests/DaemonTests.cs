@@ -209,5 +209,5 @@ public sealed class DaemonTests
         Assert.Equal(expected.Output.Trim(), Convert.ToHexStringLower(SHA256.HashData(written)));
     }
 
-    private static void AssertRoot() => Assert.True(Environment.UserName == "root", "this test needs root: it makes namespaces and changes users");
+    internal static void AssertRoot() => Assert.True(Environment.UserName == "root", "this test needs root: it makes namespaces and changes users");
 }

@@ -1,9 +1,10 @@
 using Steward.Client;
+using Steward.Core.Config;
 using Steward.Core.Model;
 
 namespace Steward.Cli;
 
-// shutdown, reload, open: the daemon itself.
+// shutdown, reload, upgrade, open: the daemon itself.
 internal sealed partial class CtlSession
 {
     private void Shutdown(string argument)
@@ -60,6 +61,42 @@ internal sealed partial class CtlSession
         else if (answer.Fault is { Code: (int)FaultCode.ShutdownState })
         {
             Refuse("ERROR: already shutting down");
+        }
+        else
+        {
+            throw Unexpected(answer);
+        }
+    }
+
+    private void Upgrade(string argument)
+    {
+        // The path may hold spaces: it is the rest of the line.
+        const string option = "--binary";
+        string rest = argument.StartsWith(option, StringComparison.Ordinal) ? argument[option.Length..] : "";
+        string file = rest.StartsWith(' ') || rest.StartsWith('=') ? rest[1..].Trim() : "";
+        if (argument.Length > 0 && file.Length == 0)
+        {
+            Usage("Error: upgrade accepts --binary FILE and nothing else", HelpTexts.Upgrade);
+            return;
+        }
+
+        Answer<bool> answer = Ask(client => client.Upgrade(
+            file.Length == 0 ? "" : PosixPath.Absolute(file, _streams.Environment.CurrentDirectory)));
+        if (answer.IsValue)
+        {
+            _out.Line("Upgraded supervisord");
+        }
+        else if (answer.Fault is { Code: (int)FaultCode.ShutdownState })
+        {
+            Refuse("ERROR: already shutting down");
+        }
+        else if (answer.Fault is { Code: (int)FaultCode.UnknownMethod })
+        {
+            Refuse("ERROR: the daemon cannot be upgraded in place; it is not Steward");
+        }
+        else if (answer.Fault is { Code: (int)FaultCode.Failed } refused)
+        {
+            Refuse("ERROR: not upgraded: " + refused.Text);
         }
         else
         {

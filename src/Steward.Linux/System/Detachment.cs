@@ -13,9 +13,18 @@ namespace Steward.Linux.Host;
 /// </summary>
 public sealed unsafe class Detachment
 {
+    private static readonly byte[] Prefix = Encoding.ASCII.GetBytes(ProcessEnvironment.DetachVariable + "=");
+
     private readonly int _fd;
 
-    private Detachment(int fd) => _fd = fd;
+    private Detachment(int fd, string startPath)
+    {
+        _fd = fd;
+        StartPath = startPath;
+    }
+
+    /// <summary>The path by which the first half was started.</summary>
+    public string StartPath { get; }
 
     /// <summary>
     /// Finds out whether this process is a second half; null when it is not. To be called once, before any thread may read the
@@ -23,21 +32,23 @@ public sealed unsafe class Detachment
     /// </summary>
     public static Detachment? Continue()
     {
-        string? mark = Environment.GetEnvironmentVariable(ProcessEnvironment.DetachVariable);
-        if (mark is null || !int.TryParse(mark, NumberStyles.None, CultureInfo.InvariantCulture, out int fd) || fd <= 2)
+        byte[]? entry = ProcessEnvironment.Entries().Find(static entry => entry.AsSpan().StartsWith(Prefix));
+        string[] mark = entry is null ? [] : NativeText.Decode(entry.AsSpan(Prefix.Length)).Split(':', 2);
+        if (mark.Length != 2 || !int.TryParse(mark[0], NumberStyles.None, CultureInfo.InvariantCulture, out int fd) || fd <= 2)
         {
             return null;
         }
 
         ProcessEnvironment.Remove(ProcessEnvironment.DetachVariable);
-        return LibC.fcntl(fd, LibC.F_SETFD, LibC.FD_CLOEXEC) == 0 ? new Detachment(fd) : null;
+        return LibC.fcntl(fd, LibC.F_SETFD, LibC.FD_CLOEXEC) == 0 ? new Detachment(fd, mark[1]) : null;
     }
 
     /// <summary>Is the first half: starts the second and waits until it has started up, or ended.</summary>
     /// <param name="arguments">The command line, program name included.</param>
+    /// <param name="startPath">The path by which this half was started.</param>
     /// <returns>The exit status: 0 when the daemon runs in the background, else what it ended with.</returns>
     /// <exception cref="StartException">It could not be started.</exception>
-    public static int Run(IReadOnlyList<string> arguments)
+    public static int Run(IReadOnlyList<string> arguments, string startPath)
     {
         int* pipe = stackalloc int[2];
         if (LibC.pipe2(pipe, LibC.O_CLOEXEC) != 0)
@@ -46,8 +57,7 @@ public sealed unsafe class Detachment
         }
 
         List<byte[]> environment = ProcessEnvironment.Entries();
-        environment.Add(Encoding.ASCII.GetBytes(
-            string.Create(CultureInfo.InvariantCulture, $"{ProcessEnvironment.DetachVariable}={pipe[1]}")));
+        environment.Add([.. Prefix, .. NativeText.Encode(string.Create(CultureInfo.InvariantCulture, $"{pipe[1]}:{startPath}"))]);
         int pid = HelperProcess.Start(
             "/proc/self/exe", [.. arguments.Select(NativeText.Encode)], environment, newSession: true, keepFd: pipe[1], out int errno);
         _ = LibC.close(pipe[1]);
