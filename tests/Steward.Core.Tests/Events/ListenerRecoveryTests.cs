@@ -53,7 +53,7 @@ public static class ListenerRecoveryTests
 
         public EventPoolSnapshot Pool(string name) => _supervisor.EventPools().Single(pool => pool.Name == name);
 
-        public ProcessState State(string name) => _supervisor.Find(name, name, new Moment(_now, _now))!.Value.State;
+        public ProcessState State(string name) => _supervisor.Find(name, name, new Moment(_now, _now))!.State;
 
         public int Pid(string name) => _children[name].Pid;
 
