@@ -48,6 +48,8 @@ internal sealed partial class ConfigLoad
         string? serverUrl = reader.Text("serverurl", names);
         UserIdentity? user = reader.Value("user", names, null, _user, UserRemedy);
         int? umask = reader.Value<int?>("umask", names, null, TryOptionalOctal, OctalRemedy);
+        MemoryLimitConfig? memoryLimit = ReadMemoryLimit(reader, names);
+        HealthConfig? health = ReadHealth(reader, names, startSecs);
 
         string template = section.TryGet("process_name", out string? written) ? written : "%(program_name)s";
         if (ConfigValue.TryName(template, out string? trimmed, out string? nameError))
@@ -105,6 +107,8 @@ internal sealed partial class ConfigLoad
             Stderr = new ChildLogConfig { CaptureMaxBytes = stderrCapture, EventsEnabled = stderrEvents },
             Socket = socket,
             IsListener = listener,
+            MemoryLimit = memoryLimit,
+            Health = health,
         };
         var processes = new List<ProcessConfig>();
         for (int i = 0; i < count; i++)
@@ -192,6 +196,7 @@ internal sealed partial class ConfigLoad
         return common with
         {
             Name = name, Command = command ?? "", Environment = environment, Directory = directory, Stdout = stdout, Stderr = stderr,
+            Health = common.Health is null ? null : common.Health with { Url = ReadHealthUrl(reader, names) },
         };
     }
 

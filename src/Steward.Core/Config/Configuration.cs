@@ -360,4 +360,10 @@ public sealed record ProcessConfig
 
     /// <summary>Says whether this is an event listener: its stdout speaks the listener protocol.</summary>
     public bool IsListener { get; init; }
+
+    /// <summary>The ceiling of its memory; null: none.</summary>
+    public MemoryLimitConfig? MemoryLimit { get; init; }
+
+    /// <summary>The address that it answers when it is healthy; null: nobody asks.</summary>
+    public HealthConfig? Health { get; init; }
 }

@@ -66,6 +66,18 @@ public sealed record PrepareGroup(RequestId Request, GroupConfig Group, string R
 /// <param name="Request">Who waits.</param>
 public sealed record ClearLogs(ProcessId Process, string? StdoutLog, string? StderrLog, RequestId Request) : Effect;
 
+/// <summary>Measures the memory of a child and of what descends from it. Answer, later: <see cref="MemoryMeasured"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Pid">Its pid.</param>
+public sealed record MeasureMemory(ProcessId Process, Incarnation Incarnation, int Pid) : Effect;
+
+/// <summary>Asks a child over HTTP whether it is well. Answer, later: <see cref="HealthProbed"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Health">Where and how.</param>
+public sealed record ProbeHealth(ProcessId Process, Incarnation Incarnation, HealthConfig Health) : Effect;
+
 /// <summary>Closes and opens again the activity log and the files of running processes (SIGUSR2).</summary>
 public sealed record ReopenLogs : Effect;
 

@@ -161,6 +161,19 @@ public sealed record CommandChecked(ProcessId Process, RequestId Request, Fault?
 /// <param name="Succeeded">False when a file could not be removed or opened again.</param>
 public sealed record LogsCleared(ProcessId Process, RequestId Request, bool Succeeded) : Input;
 
+/// <summary>The answer to <see cref="Effects.MeasureMemory"/>. It comes later, or never when there was nothing to measure.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Bytes">The resident memory of it and of everything that descends from it.</param>
+/// <param name="Processes">How many processes that are.</param>
+public sealed record MemoryMeasured(ProcessId Process, Incarnation Incarnation, long Bytes, int Processes) : Input;
+
+/// <summary>The answer to <see cref="Effects.ProbeHealth"/>. It comes later, or never when the probe proves nothing.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Failure">What was wrong, for example <c>status 503</c>; null when all is well.</param>
+public sealed record HealthProbed(ProcessId Process, Incarnation Incarnation, string? Failure) : Input;
+
 /// <summary>A signal came to the daemon.</summary>
 /// <param name="Number">TERM, INT, QUIT, HUP, USR1 or USR2.</param>
 public sealed record SignalReceived(int Number) : Input;

@@ -80,6 +80,15 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
     /// <summary>Requests that wait for the state to change.</summary>
     public List<Operation> Waiters { get; } = [];
 
+    /// <summary>Why it is being stopped to be started again; null when it is not.</summary>
+    public string? RestartReason { get; set; }
+
+    /// <summary>What is known of its memory; null without a limit.</summary>
+    public MemoryWatch? Memory { get; } = config.MemoryLimit is null ? null : new MemoryWatch();
+
+    /// <summary>What is known of its health; null when nobody asks.</summary>
+    public HealthWatch? Health { get; } = config.Health is null ? null : new HealthWatch();
+
     /// <summary>Listeners only: the protocol of this run.</summary>
     public ListenerProtocol? Listener { get; set; }
 

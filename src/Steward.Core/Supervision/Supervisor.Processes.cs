@@ -56,6 +56,14 @@ public sealed partial class Supervisor
                 Terminate(slot, operation);
                 break;
 
+            case ProcessAction.Recycle:
+                Terminate(slot, null);
+                break;
+
+            case ProcessAction.KeepDown:
+                KeepDown(slot, operation);
+                break;
+
             case ProcessAction.Escalate:
                 Escalate(slot);
                 break;
@@ -120,6 +128,11 @@ public sealed partial class Supervisor
             _mayHaveStopped = true;
         }
 
+        if (state is not (ProcessState.Starting or ProcessState.Running))
+        {
+            EndWatches(slot);
+        }
+
         Schedule(slot);
         if (slot.Waiters.Count > 0)
         {
@@ -174,6 +187,7 @@ public sealed partial class Supervisor
 
     private void Adopt(ProcessSlot slot)
     {
+        BeginWatches(slot);
         Log(LogLevel.Info, $"spawned: '{slot.Name}' with pid {slot.Pid}");
         if (IsRecording)
         {
@@ -339,6 +353,11 @@ public sealed partial class Supervisor
 
         Enter(slot, ProcessState.Stopped, $" pid:{pid}", IsExpected(slot, status) ? LogLevel.Info : LogLevel.Warn,
             $"stopped: {slot.Name} ({status.Describe()})");
+        if (slot.RestartReason is not null)
+        {
+            slot.RestartReason = null;
+            Trigger(slot, ProcessTrigger.Start);
+        }
     }
 
     private static bool IsExpected(ProcessSlot slot, WaitStatus status) => slot.Config.ExitCodes.AsSpan().Contains(status.Code);
@@ -369,6 +388,28 @@ public sealed partial class Supervisor
         slot.StateDue = _now.Monotonic + Math.Max(1, slot.Config.StopWaitSecs) * Moment.Second;
         Schedule(slot);
         SendSignal(slot, Signals.Kill, slot.Config.KillAsGroup, SignalPurpose.Kill, null);
+    }
+
+    private void KeepDown(ProcessSlot slot, Operation? operation)
+    {
+        if (slot.RestartReason is null)
+        {
+            Fail(slot, operation, FaultCode.NotRunning);
+            return;
+        }
+
+        Log(LogLevel.Info, $"{slot.Namespec} is not started again once it is down: it was told to stop");
+        slot.RestartReason = null;
+        if (operation is { Wait: true })
+        {
+            slot.Waiters.Add(operation);
+            ReportWaiting(slot);
+            Schedule(slot);
+        }
+        else
+        {
+            Succeed(slot, operation);
+        }
     }
 
     private void Abandon(ProcessSlot slot, Operation? operation)
@@ -437,6 +478,7 @@ public sealed partial class Supervisor
                 : $"unknown problem killing {slot.Name} ({slot.Pid}):{answer.Error}";
             Log(LogLevel.Critical, text);
             slot.OutOfReach |= purpose != SignalPurpose.Request;
+            slot.RestartReason = purpose == SignalPurpose.Stop ? null : slot.RestartReason;
             _mayHaveStopped = true;
             Fail(slot, operation, FaultCode.Failed, text);
             return;

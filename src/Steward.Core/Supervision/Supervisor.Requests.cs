@@ -142,7 +142,7 @@ public sealed partial class Supervisor
     private static bool IsMeant(ProcessSlot slot, OperationKind kind) => kind switch
     {
         OperationKind.Start => !slot.State.IsRunning(),
-        OperationKind.Stop => slot.State.IsRunning(),
+        OperationKind.Stop => slot.State.IsRunning() || slot is { State: ProcessState.Stopping, RestartReason: not null },
         OperationKind.Signal => slot.State.IsSignallable(),
         _ => true,
     };

@@ -309,6 +309,9 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Write(writer, 21);
         slot.StderrCarry.Write(writer, 22);
         writer.Text(23, slot.StartedBy);
+        writer.Text(30, slot.RestartReason);
+        slot.Memory?.Write(writer, 31);
+        slot.Health?.Write(writer, 32);
         writer.End();
     }
 
@@ -342,6 +345,17 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Read(ref reader, 21, "stdoutCarry");
         slot.StderrCarry.Read(ref reader, 22, "stderrCarry");
         slot.StartedBy = reader.OptionalText(23, "startedBy") ?? "";
+        slot.RestartReason = reader.OptionalText(30, "restartReason");
+        if (reader.TryRecord(31, "memory", out SnapshotReader memory))
+        {
+            (slot.Memory ?? throw memory.Refusal("memory", "the process has no limit")).Read(memory);
+        }
+
+        if (reader.TryRecord(32, "health", out SnapshotReader health))
+        {
+            (slot.Health ?? throw health.Refusal("health", "nobody asks the process")).Read(health);
+        }
+
         reader.End();
         bool mayHavePid = slot.State is ProcessState.Starting or ProcessState.Running or ProcessState.Stopping;
         if (slot.Pid == 0 ? slot.State is ProcessState.Running or ProcessState.Stopping : !mayHavePid)

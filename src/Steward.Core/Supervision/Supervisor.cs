@@ -17,7 +17,7 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// </summary>
 /// <remarks>
 /// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
-/// <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// <c>.Watches</c> memory and health, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
 /// data: no closures, tasks or clocks, so that it can be written down.
 /// </remarks>
 public sealed partial class Supervisor
@@ -95,6 +95,7 @@ public sealed partial class Supervisor
 
             case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0 } slot:
                 slot.StateDue = long.MaxValue;
+                EndWatches(slot);
                 Schedule(slot);
                 break;
 
@@ -128,6 +129,14 @@ public sealed partial class Supervisor
 
             case LogsCleared cleared when _slots.TryGetValue(cleared.Process, out ProcessSlot? slot):
                 TakeLogsCleared(slot, cleared);
+                break;
+
+            case MemoryMeasured measured when Find(measured.Process, measured.Incarnation) is { } slot:
+                TakeMemory(slot, measured);
+                break;
+
+            case HealthProbed probed when Find(probed.Process, probed.Incarnation) is { } slot:
+                TakeHealth(slot, probed.Failure);
                 break;
 
             case CommandReceived received:
@@ -242,6 +251,8 @@ public sealed partial class Supervisor
                         Trigger(slot, ProcessTrigger.Due);
                     }
 
+                    RunWatches(slot);
+
                     Schedule(slot);
                     break;
 
@@ -260,7 +271,8 @@ public sealed partial class Supervisor
         }
     }
 
-    private void Schedule(ProcessSlot slot) => slot.SetDue(Math.Min(slot.StateDue, slot.ReportDue), _deadlines);
+    private void Schedule(ProcessSlot slot) =>
+        slot.SetDue(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), WatchDue(slot)), _deadlines);
 
     private void TakeConfiguration(ConfigurationRead read)
     {

@@ -4,6 +4,7 @@ using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
 using Steward.Linux.Interop;
+using Steward.Linux.Watching;
 
 namespace Steward.Linux.Processes;
 
@@ -29,6 +30,8 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly Spawner _spawner;
     private readonly ChildWatcher _watcher;
     private readonly FastCgiSockets _sockets;
+    private readonly MemorySampler _memory;
+    private readonly HealthProber _health;
     private readonly IProcessHostEvents _events;
     private readonly ChildEnvironment _environment = new();
     private readonly HashSet<int> _children = [];
@@ -53,6 +56,8 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _spawner = new Spawner(execHelper);
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
+        _memory = new MemorySampler(events);
+        _health = new HealthProber(events);
     }
 
     /// <summary>A reload brought new settings; they hold for spawns from now on.</summary>
@@ -183,11 +188,19 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public void ReopenLogs() => _hub.ReopenLogs();
 
+    /// <inheritdoc/>
+    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => _memory.Measure(process, incarnation, pid);
+
+    /// <inheritdoc/>
+    public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) => _health.Probe(process, incarnation, health);
+
     /// <summary>
     /// Closes pipes, files and sockets and stops looking for dead children. Children that live are left alone.
     /// </summary>
     public void Dispose()
     {
+        _memory.Dispose();
+        _health.Dispose();
         _watcher.Dispose();
         _hub.Dispose();
         _sockets.Dispose();

@@ -23,8 +23,10 @@ public static class CompletenessTests
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
-            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry",
+            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry RestartReason Memory Health",
             "Group Config Due")]
+        [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
+        [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
@@ -145,6 +147,11 @@ public static class CompletenessTests
                                 Mode = 8,
                             },
                             IsListener = true,
+                            MemoryLimit = new MemoryLimitConfig { Bytes = 1, CheckSecs = 2, Action = WatchAction.Alert },
+                            Health = new HealthConfig
+                            {
+                                Url = "http://h/", Interval = 1, Timeout = 2, Failures = 4, Grace = 5, Status = [204, 204], Action = WatchAction.Alert,
+                            },
                         },
                     ],
                     Pool = new EventPoolConfig(["EVENT"], 3, "h"),
@@ -175,6 +182,8 @@ public static class CompletenessTests
                 new ProcessConfig { Name = "", Program = "", Command = "" },
                 new ChildLogConfig(),
                 new FastCgiSocketConfig { Program = "" },
+                new MemoryLimitConfig { Bytes = 0 },
+                new HealthConfig { Url = "" },
                 new Configuration
                 {
                     File = "",
@@ -189,7 +198,7 @@ public static class CompletenessTests
                 },
             };
             ProcessConfig process = Full.Groups[0].Processes[0];
-            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, Full];
+            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, process.MemoryLimit!, process.Health!, Full];
 
             Assert.All(ordinary.Zip(full), pair =>
             {

@@ -275,6 +275,14 @@ internal sealed class Machine
                 Step(new LogsCleared(clear.Process, clear.Request, ClearsLogs));
                 break;
 
+            case MeasureMemory:
+                Lines.Add("measure");
+                break;
+
+            case ProbeHealth probe:
+                Lines.Add("probe " + probe.Health.Url);
+                break;
+
             case ReopenLogs:
                 Lines.Add("reopen logs");
                 break;

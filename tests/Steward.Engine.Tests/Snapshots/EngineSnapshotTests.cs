@@ -301,6 +301,14 @@ public static class EngineSnapshotTests
         {
         }
 
+        public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid)
+        {
+        }
+
+        public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health)
+        {
+        }
+
         public bool IsEnabled(LogLevel level) => false;
 
         public void Write(LogLevel level, string text, long wall)

@@ -130,6 +130,12 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
 
     void IProcessHostEvents.ChildrenExited() => _exited.Release();
 
+    void IProcessHostEvents.MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes) =>
+        throw new UnreachableException();
+
+    void IProcessHostEvents.HealthProbed(ProcessId process, Incarnation incarnation, string? failure) =>
+        throw new UnreachableException();
+
     void IProcessHostEvents.Log(LogLevel level, string text) => Lines.Enqueue($"{level.Code()} {text}");
 
     void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput)

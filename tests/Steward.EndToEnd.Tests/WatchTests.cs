@@ -1,0 +1,55 @@
+namespace Steward.EndToEnd;
+
+/// <summary>Programs that are watched for their memory and their health.</summary>
+public sealed class WatchTests
+{
+    [Fact]
+    public async Task A_program_whose_children_leak_is_restarted_and_another_is_left_alone()
+    {
+        await using var daemon = new TestDaemon("""
+            [program:leak]
+            command=/bin/sh -c "python3 -c 'x = bytearray(200 << 20); import time; time.sleep(100000)' & wait"
+            stopasgroup=true
+            memory_limit=100MB
+            memory_check_secs=1
+
+            [program:modest]
+            command=/bin/sleep 100000
+            memory_limit=100MB
+            memory_check_secs=1
+            """);
+        await daemon.StartAsync();
+        var modest = await daemon.ReachesAsync("modest", "RUNNING");
+        await daemon.LogSaysAsync("twice in a row above its limit of 100MB: restarting it (restart 1 by memory_limit)");
+        await daemon.LogSaysAsync("stopped: leak");
+        await daemon.LogSaysAsync("(restart 2 by memory_limit)");
+        Assert.Equal(modest.Pid, (await daemon.ReachesAsync("modest", "RUNNING")).Pid);
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
+    public async Task A_server_that_stops_answering_is_restarted()
+    {
+        var port = TestDaemon.FreePort();
+        await using var daemon = new TestDaemon($"""
+            [program:web]
+            command=python3 -m http.server {port} --bind 127.0.0.1
+            stopwaitsecs=1
+            health_http=http://127.0.0.1:{port}/
+            health_interval=1
+            health_timeout=1
+            health_failures=2
+            health_grace=2
+            """);
+        await daemon.StartAsync();
+        var before = await daemon.ReachesAsync("web", "RUNNING");
+
+        // It takes connections (the kernel does) and says nothing; SIGTERM does not reach it either.
+        await TestDaemon.SignalAsync(before.Pid, "STOP");
+        await daemon.LogSaysAsync("web is unhealthy: 2 probes failed in a row, the last one: no answer within 1 seconds (waiting for the answer): restarting it");
+        await daemon.LogSaysAsync($"killing 'web' ({before.Pid}) with SIGKILL");
+        var after = await daemon.ReachesAsync("web", "RUNNING", info => info.Pid != before.Pid);
+        Assert.NotEqual(before.Pid, after.Pid);
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+}
