@@ -61,6 +61,10 @@ public sealed partial class Engine
                 Host.ReopenLogs();
                 break;
 
+            case EndSurvivors end:
+                Apply(new SurvivorsFound(end.Process, end.Incarnation, Host.EndSurvivors(end)));
+                break;
+
             case MeasureMemory measure:
                 Host.MeasureMemory(measure.Process, measure.Incarnation, measure.Pid);
                 break;

@@ -39,7 +39,7 @@ public sealed class WatchTests
             health_interval=1
             health_timeout=1
             health_failures=2
-            health_grace=2
+            health_grace=20
             """);
         await daemon.StartAsync();
         var before = await daemon.ReachesAsync("web", "RUNNING");
@@ -50,6 +50,41 @@ public sealed class WatchTests
         await daemon.LogSaysAsync($"killing 'web' ({before.Pid}) with SIGKILL");
         var after = await daemon.ReachesAsync("web", "RUNNING", info => info.Pid != before.Pid);
         Assert.NotEqual(before.Pid, after.Pid);
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    // The child in the middle is gone at once; the one that stays has left its parent, its group and its session.
+    [Theory]
+    [InlineData("tree")]
+    [InlineData("cgroup")]
+    public async Task A_program_whose_grandchildren_daemonise_leaves_nobody_behind(string mode)
+    {
+        await using var daemon = new TestDaemon($"""
+            [program:family]
+            command=/bin/sh -c "(setsid sh -c 'sleep 100000 & wait' &);sleep 100000 & exec sleep 100000"
+            kill_mode={mode}
+            stopwaitsecs=5
+
+            [program:other]
+            command=/bin/sh -c "(setsid sleep 100000 &);exec sleep 100000"
+            kill_mode={mode}
+            """);
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("family", "RUNNING");
+        var other = await daemon.ReachesAsync("other", "RUNNING");
+
+        // family: itself, sh and its sleep, the plain child; other: itself and its sleep.
+        await Waiting.UntilAsync(() => daemon.Family().Count == 6, () => $"{daemon.Family().Count} processes\n{daemon.Account()}");
+        Assert.Equal(0, (await daemon.CtlAsync("stop", "family")).Status);
+        Assert.Equal(2, daemon.Family().Count);
+        Assert.Contains("still there, told to stop with SIGTERM: 3 processes of family: ", daemon.ReadLog(), StringComparison.Ordinal);
+        Assert.Contains("nothing that family left behind is left", daemon.ReadLog(), StringComparison.Ordinal);
+        Assert.Equal(other.Pid, (await daemon.ReachesAsync("other", "RUNNING")).Pid);
+
+        // One that ends by itself takes its own with it before it is started again.
+        await TestDaemon.SignalAsync(other.Pid, "KILL");
+        await daemon.ReachesAsync("other", "RUNNING", info => info.Pid != other.Pid);
+        Assert.Equal(2, daemon.Family().Count);
         Assert.Equal(0, await daemon.StopAsync());
     }
 }

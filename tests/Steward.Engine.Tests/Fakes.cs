@@ -132,6 +132,8 @@ internal sealed class FakeHost : IProcessHost
 
     public void ReopenLogs() => Calls.Enqueue("reopen");
 
+    public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => [];
+
     public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => Events.MemoryMeasured(process, incarnation, 7 << 20, 1);
 
     public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) =>

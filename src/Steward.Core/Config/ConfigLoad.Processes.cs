@@ -48,6 +48,12 @@ internal sealed partial class ConfigLoad
         string? serverUrl = reader.Text("serverurl", names);
         UserIdentity? user = reader.Value("user", names, null, _user, UserRemedy);
         int? umask = reader.Value<int?>("umask", names, null, TryOptionalOctal, OctalRemedy);
+        KillMode killMode = reader.Value<KillMode>("kill_mode", names, KillMode.Process, TryKillMode, "write group, tree or cgroup");
+        if (killMode == KillMode.Group)
+        {
+            stopAsGroup = killAsGroup = true;
+        }
+
         MemoryLimitConfig? memoryLimit = ReadMemoryLimit(reader, names);
         HealthConfig? health = ReadHealth(reader, names, startSecs);
 
@@ -107,6 +113,7 @@ internal sealed partial class ConfigLoad
             Stderr = new ChildLogConfig { CaptureMaxBytes = stderrCapture, EventsEnabled = stderrEvents },
             Socket = socket,
             IsListener = listener,
+            KillMode = killMode,
             MemoryLimit = memoryLimit,
             Health = health,
         };

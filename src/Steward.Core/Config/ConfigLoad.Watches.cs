@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Steward.Core.Config;
 
-// (5): what a program is watched for. None of these keys is Supervisor's.
+// (5): what a program is watched for, and how far its stop reaches. None of these keys is Supervisor's.
 internal sealed partial class ConfigLoad
 {
     private const string WatchActionRemedy = "write restart or alert";
@@ -83,6 +83,21 @@ internal sealed partial class ConfigLoad
                 reader.Warn(dependent, $"{dependent} has no effect without {key}", $"add {key}=, or take the line out");
             }
         }
+    }
+
+    private static bool TryKillMode(string text, out KillMode value, out string? error)
+    {
+        KillMode? mode = PythonText.Strip(text).ToLowerInvariant() switch
+        {
+            "process" => KillMode.Process,
+            "group" => KillMode.Group,
+            "tree" => KillMode.Tree,
+            "cgroup" => KillMode.Cgroup,
+            _ => null,
+        };
+        value = mode ?? KillMode.Process;
+        error = mode is null ? $"{PythonText.Repr(text)} is no kill_mode" : null;
+        return mode is not null;
     }
 
     private static bool TryWatchAction(string text, out WatchAction value, out string? error)

@@ -361,6 +361,9 @@ public sealed record ProcessConfig
     /// <summary>Says whether this is an event listener: its stdout speaks the listener protocol.</summary>
     public bool IsListener { get; init; }
 
+    /// <summary><c>kill_mode</c>. Default: Supervisor's.</summary>
+    public KillMode KillMode { get; init; }
+
     /// <summary>The ceiling of its memory; null: none.</summary>
     public MemoryLimitConfig? MemoryLimit { get; init; }
 

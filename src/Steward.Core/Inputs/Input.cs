@@ -174,6 +174,12 @@ public sealed record MemoryMeasured(ProcessId Process, Incarnation Incarnation, 
 /// <param name="Failure">What was wrong, for example <c>status 503</c>; null when all is well.</param>
 public sealed record HealthProbed(ProcessId Process, Incarnation Incarnation, string? Failure) : Input;
 
+/// <summary>The answer to <see cref="Effects.EndSurvivors"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Survivors">What is still there, each in words: <c>4711 (sleep 100)</c>.</param>
+public sealed record SurvivorsFound(ProcessId Process, Incarnation Incarnation, IReadOnlyList<string> Survivors) : Input;
+
 /// <summary>A signal came to the daemon.</summary>
 /// <param name="Number">TERM, INT, QUIT, HUP, USR1 or USR2.</param>
 public sealed record SignalReceived(int Number) : Input;

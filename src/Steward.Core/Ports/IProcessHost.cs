@@ -71,6 +71,12 @@ public interface IProcessHost
     void ReopenLogs();
 
     /// <summary>
+    /// Looks for what a dead child has left behind, by its <c>kill_mode</c>, and signals each by a descriptor that cannot mean another.
+    /// Answers what there was, in words, one text for each.
+    /// </summary>
+    IReadOnlyList<string> EndSurvivors(EndSurvivors request);
+
+    /// <summary>
     /// Begins to measure the memory of a child's tree; <see cref="IProcessHostEvents.MemoryMeasured"/> follows. At most one measurement
     /// of a process is under way: what is asked meanwhile is answered by it.
     /// </summary>

@@ -313,6 +313,7 @@ public static class ConfigurationFormat
         }
 
         Write(writer, 31, process.Health);
+        writer.Integer(32, process.KillMode == KillMode.Process ? null : (int)process.KillMode);
         writer.End();
     }
 
@@ -345,6 +346,7 @@ public static class ConfigurationFormat
             IsListener = reader.Flag(23, "isListener"),
             MemoryLimit = ReadMemoryLimit(ref reader),
             Health = ReadHealth(ref reader),
+            KillMode = reader.OptionalChoice<KillMode>(32, "killMode") ?? KillMode.Process,
         };
         reader.End();
         return process;

@@ -158,6 +158,7 @@ public sealed partial class Supervisor
         slot.SpawnErr = "";
         slot.ExitStatus = null;
         slot.OutOfReach = false;
+        slot.IsKilled = false;
         slot.LastStart = _now.Wall;
         slot.StartedAt = _now.Monotonic;
         slot.Listener = slot.Config.IsListener ? new ListenerProtocol() : null;
@@ -371,6 +372,14 @@ public sealed partial class Supervisor
             return;
         }
 
+        if (slot.Linger is not null)
+        {
+            // The main process is dead and what it left behind is being ended already: this is the stop.
+            Enter(slot, ProcessState.Stopping, $" pid:{slot.Pid}");
+            AwaitStop(slot, operation);
+            return;
+        }
+
         // Whether the kernel refuses once more is seen now; until then it counts as one that can be stopped.
         slot.OutOfReach = false;
         SendSignal(slot, slot.Config.StopSignal, slot.Config.StopAsGroup, SignalPurpose.Stop, operation);
@@ -387,6 +396,7 @@ public sealed partial class Supervisor
         // At least a second between two kills: the first one works unless the child cannot die.
         slot.StateDue = _now.Monotonic + Math.Max(1, slot.Config.StopWaitSecs) * Moment.Second;
         Schedule(slot);
+        slot.IsKilled = true;
         SendSignal(slot, Signals.Kill, slot.Config.KillAsGroup, SignalPurpose.Kill, null);
     }
 
@@ -400,7 +410,13 @@ public sealed partial class Supervisor
 
         Log(LogLevel.Info, $"{slot.Namespec} is not started again once it is down: it was told to stop");
         slot.RestartReason = null;
-        if (operation is { Wait: true })
+        AwaitStop(slot, operation);
+    }
+
+    /// <summary>A stop is under way: its request is answered now, or once it is through.</summary>
+    private void AwaitStop(ProcessSlot slot, Operation? operation)
+    {
+        if (operation is { Kind: OperationKind.Stop, Wait: true })
         {
             slot.Waiters.Add(operation);
             ReportWaiting(slot);
@@ -496,16 +512,7 @@ public sealed partial class Supervisor
             Schedule(slot);
         }
 
-        if (operation is { Kind: OperationKind.Stop, Wait: true })
-        {
-            slot.Waiters.Add(operation);
-            ReportWaiting(slot);
-            Schedule(slot);
-        }
-        else
-        {
-            Succeed(slot, operation);
-        }
+        AwaitStop(slot, operation);
     }
 
     private void ReportWaiting(ProcessSlot slot)

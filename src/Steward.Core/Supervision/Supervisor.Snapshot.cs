@@ -15,9 +15,9 @@ public sealed partial class Supervisor
     /// <summary>The configuration as last read; null before any.</summary>
     public Configuration? Latest => _latest;
 
-    /// <summary>Every active process that has a pid.</summary>
+    /// <summary>Every active process that has a child; one whose dead child's survivors are being ended has none any more.</summary>
     public IEnumerable<(ProcessId Process, Incarnation Incarnation, int Pid)> Children =>
-        from slot in _slots.Values where slot.Pid != 0 orderby slot.Id.Value select (slot.Id, slot.Incarnation, slot.Pid);
+        from slot in _slots.Values where slot.Pid != 0 && slot.Linger is null orderby slot.Id.Value select (slot.Id, slot.Incarnation, slot.Pid);
 
     /// <summary>
     /// Writes everything down that this machine knows, as a field. Between two steps. The same state gives the same bytes.
@@ -250,7 +250,7 @@ public sealed partial class Supervisor
                 throw inner.Refusal("id", $"{slot.Id.Value} is given out twice or not at all");
             }
 
-            if (slot.Pid != 0 && !pids.Add(slot.Pid))
+            if (slot.Pid != 0 && slot.Linger is null && !pids.Add(slot.Pid))
             {
                 throw inner.Refusal("pid", $"two processes have the pid {slot.Pid}");
             }
@@ -312,6 +312,8 @@ public sealed partial class Supervisor
         writer.Text(30, slot.RestartReason);
         slot.Memory?.Write(writer, 31);
         slot.Health?.Write(writer, 32);
+        slot.Linger?.Write(writer, 33);
+        writer.Integer(34, slot.IsKilled ? 1 : null);
         writer.End();
     }
 
@@ -355,6 +357,9 @@ public sealed partial class Supervisor
         {
             (slot.Health ?? throw health.Refusal("health", "nobody asks the process")).Read(health);
         }
+
+        slot.Linger = reader.TryRecord(33, "linger", out SnapshotReader linger) ? Linger.Read(linger, slot.Id, slot.Incarnation) : null;
+        slot.IsKilled = reader.OptionalInt32(34, "isKilled", 0, 1) == 1;
 
         reader.End();
         bool mayHavePid = slot.State is ProcessState.Starting or ProcessState.Running or ProcessState.Stopping;

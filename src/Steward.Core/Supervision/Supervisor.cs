@@ -17,7 +17,7 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// </summary>
 /// <remarks>
 /// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
-/// <c>.Watches</c> memory and health, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
 /// data: no closures, tasks or clocks, so that it can be written down.
 /// </remarks>
 public sealed partial class Supervisor
@@ -93,14 +93,26 @@ public sealed partial class Supervisor
                 Trigger(slot, ProcessTrigger.SpawnFailed);
                 break;
 
-            case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0 } slot:
+            case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0, Linger: null } slot:
                 slot.StateDue = long.MaxValue;
                 EndWatches(slot);
                 Schedule(slot);
                 break;
 
-            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0 } slot:
-                Reaped(slot, exited);
+            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0, Linger: null } slot:
+                if (LeavesSurvivors(slot))
+                {
+                    BeginLinger(slot, exited);
+                }
+                else
+                {
+                    Reaped(slot, exited);
+                }
+
+                break;
+
+            case SurvivorsFound found when Find(found.Process, found.Incarnation) is { Linger: { Due: long.MaxValue } linger } slot:
+                TakeSurvivors(slot, linger, found.Survivors);
                 break;
 
             case OrphanReaped orphan:
@@ -252,6 +264,10 @@ public sealed partial class Supervisor
                     }
 
                     RunWatches(slot);
+                    if (slot.Linger is { } linger && linger.Due <= _now.Monotonic)
+                    {
+                        LookForSurvivors(slot, linger);
+                    }
 
                     Schedule(slot);
                     break;
@@ -272,7 +288,8 @@ public sealed partial class Supervisor
     }
 
     private void Schedule(ProcessSlot slot) =>
-        slot.SetDue(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), WatchDue(slot)), _deadlines);
+        slot.SetDue(
+            Math.Min(Math.Min(slot.StateDue, slot.ReportDue), Math.Min(WatchDue(slot), slot.Linger?.Due ?? long.MaxValue)), _deadlines);
 
     private void TakeConfiguration(ConfigurationRead read)
     {

@@ -30,6 +30,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly Spawner _spawner;
     private readonly ChildWatcher _watcher;
     private readonly FastCgiSockets _sockets;
+    private readonly Survivors _survivors;
     private readonly MemorySampler _memory;
     private readonly HealthProber _health;
     private readonly IProcessHostEvents _events;
@@ -56,6 +57,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _spawner = new Spawner(execHelper);
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
+        _survivors = new Survivors(events);
         _memory = new MemorySampler(events);
         _health = new HealthProber(events);
     }
@@ -129,6 +131,11 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
             return SignalResult.Gone;
         }
 
+        if (number != 0)
+        {
+            _survivors.Remember(pid);
+        }
+
         if (LibC.kill(toGroup ? -pid : pid, number) == 0)
         {
             return SignalResult.Delivered;
@@ -159,7 +166,11 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         while (LibC.Interrupted(pid));
 
         status = new WaitStatus(raw);
-        _children.Remove(pid);
+        if (_children.Remove(pid))
+        {
+            _survivors.Reaped(pid);
+        }
+
         return pid > 0;
     }
 
@@ -187,6 +198,9 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
 
     /// <inheritdoc/>
     public void ReopenLogs() => _hub.ReopenLogs();
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => _survivors.End(request, _children.Contains);
 
     /// <inheritdoc/>
     public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => _memory.Measure(process, incarnation, pid);
@@ -226,6 +240,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
                 : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}", "pipes and logs");
         }
 
+        string? controlGroup = _survivors.Prepare(request);
         SpawnResult result = _spawner.Spawn(new ChildPlan
         {
             File = NativeText.Encode(file),
@@ -238,6 +253,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
             Directory = config.Directory is null ? null : NativeText.Encode(config.Directory),
             Umask = config.Umask,
             NoFile = _options.ChildNoFile,
+            ControlGroup = controlGroup is null ? null : NativeText.Encode(controlGroup + "/cgroup.procs"),
         });
 
         if (result.Pid == 0)
@@ -249,6 +265,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         }
 
         _children.Add(result.Pid);
+        _survivors.Follow(request, result.Pid, controlGroup);
         if (result.Errno != 0)
         {
             WriteLastWords(descriptors.ChildStderr, Explain(result, config, words[0]));

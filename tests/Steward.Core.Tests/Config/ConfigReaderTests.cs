@@ -746,6 +746,18 @@ public sealed class ConfigReaderTests
                 Process("memory_limit=5\nmemory_check_secs=1\non_memory_limit=ALERT").MemoryLimit);
         }
 
+        [Theory]
+        [InlineData("", KillMode.Process, false)]
+        [InlineData("kill_mode=process", KillMode.Process, false)]
+        [InlineData("kill_mode=Group", KillMode.Group, true)]
+        [InlineData("kill_mode=tree", KillMode.Tree, false)]
+        [InlineData("kill_mode=cgroup\nstopasgroup=true", KillMode.Cgroup, true)]
+        public void A_kill_mode_says_how_far_a_stop_reaches(string keys, KillMode mode, bool asGroup)
+        {
+            ProcessConfig process = Process(keys);
+            Assert.Equal((mode, asGroup, asGroup), (process.KillMode, process.StopAsGroup, process.KillAsGroup));
+        }
+
         [Fact]
         public void A_health_probe_has_defaults_and_an_address_for_each_process()
         {
@@ -771,6 +783,7 @@ public sealed class ConfigReaderTests
         [InlineData("memory_limit=1\nmemory_check_secs=0", "memory_check_secs=0 is less than 1")]
         [InlineData("memory_limit=1\non_memory_limit=kill", "'kill' is no action")]
         [InlineData("health_http=https://h/", "'https://h/' is no address that can be asked over HTTP")]
+        [InlineData("kill_mode=mixed", "'mixed' is no kill_mode")]
         [InlineData("health_http=8080", "'8080' is no address that can be asked over HTTP")]
         [InlineData("health_http=http://h/\nhealth_status=20", "'20' is no range of status codes")]
         [InlineData("health_http=http://h/\nhealth_status=300-200", "'300-200' is no range of status codes")]

@@ -23,8 +23,9 @@ public static class CompletenessTests
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
-            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry RestartReason Memory Health",
+            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry RestartReason Memory Health Linger IsKilled",
             "Group Config Due")]
+        [InlineData("Supervision.Linger", "Exit KillAt GiveUpAt Due Pause IsSaid IsKillSaid", "")]
         [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
         [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
@@ -147,6 +148,7 @@ public static class CompletenessTests
                                 Mode = 8,
                             },
                             IsListener = true,
+                            KillMode = KillMode.Cgroup,
                             MemoryLimit = new MemoryLimitConfig { Bytes = 1, CheckSecs = 2, Action = WatchAction.Alert },
                             Health = new HealthConfig
                             {

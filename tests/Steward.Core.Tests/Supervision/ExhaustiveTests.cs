@@ -68,7 +68,7 @@ public sealed class ExhaustiveTests
             {
                 StartRetries = 1, StopWaitSecs = 1, MemoryLimit = new MemoryLimitConfig { Bytes = 1, CheckSecs = 1000 },
             })),
-            Machine.Group(Machine.Program("b", c => c with { StartSecs = 0, AutoStart = false, StopWaitSecs = 0 })));
+            Machine.Group(Machine.Program("b", c => c with { StartSecs = 0, AutoStart = false, StopWaitSecs = 0, KillMode = KillMode.Tree })));
         machine.Supervisor.Observer = watcher;
         string done = "";
         try

@@ -57,6 +57,8 @@ internal sealed class Machine
 
     public Func<WriteStdin, StdinResult> Stdin { get; set; } = _ => StdinResult.Accepted;
 
+    public Func<EndSurvivors, string[]> Survivors { get; set; } = _ => [];
+
     public bool ClearsLogs { get; set; } = true;
 
     public string? ReloadFailure { get; set; }
@@ -273,6 +275,11 @@ internal sealed class Machine
             case ClearLogs clear:
                 Lines.Add($"clear {clear.StdoutLog ?? "-"} {clear.StderrLog ?? "-"}");
                 Step(new LogsCleared(clear.Process, clear.Request, ClearsLogs));
+                break;
+
+            case EndSurvivors end:
+                Lines.Add($"survivors of {end.Config.Name} {Signals.LogName(end.Number)}");
+                Step(new SurvivorsFound(end.Process, end.Incarnation, Survivors(end)));
                 break;
 
             case MeasureMemory:

@@ -301,6 +301,8 @@ public static class EngineSnapshotTests
         {
         }
 
+        public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => [];
+
         public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid)
         {
         }

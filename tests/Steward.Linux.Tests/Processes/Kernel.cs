@@ -47,6 +47,8 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
 
     public CollectingHub Hub { get; }
 
+    public int LastIncarnation => _incarnation;
+
     public ConcurrentQueue<string> Lines { get; } = [];
 
     public static ProcessConfig Shell(string script) => Command($"/bin/sh -c \"{script}\"");
