@@ -4,7 +4,6 @@ using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
 using Steward.Engine;
-using Steward.Http;
 using Steward.Journal;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
@@ -166,12 +165,12 @@ internal sealed class Daemon
 
         // The programs come first; what they did meanwhile waits in memory.
         journal.Start();
-        HttpServers? http = null;
+        ControlServers? http = null;
         try
         {
             while (true)
             {
-                http = StartHttp(engine, journal);
+                http = ControlServers.Start(_sockets!, engine, journal);
                 bool reload = engine.Stopped.GetAwaiter().GetResult();
                 http.StopAsync().GetAwaiter().GetResult();
                 if (!reload)
@@ -292,12 +291,6 @@ internal sealed class Daemon
         StripAnsi = Settings.StripAnsi,
         ChildNoFile = limits.ChildNoFile,
     };
-
-    private HttpServers StartHttp(Engine.Engine engine, JournalHolder journal) => HttpServers.StartAsync(
-        [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
-        engine,
-        Program.SupervisorVersion,
-        journal).GetAwaiter().GetResult();
 
     private void KeepJournal(Engine.Engine engine, JournalHolder journal)
     {

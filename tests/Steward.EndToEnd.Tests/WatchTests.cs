@@ -87,4 +87,27 @@ public sealed class WatchTests
         Assert.Equal(2, daemon.Family().Count);
         Assert.Equal(0, await daemon.StopAsync());
     }
+
+    [Fact]
+    public async Task A_socket_file_that_is_deleted_comes_back_again_and_again_and_over_a_reload()
+    {
+        await using var daemon = new TestDaemon("[program:sleeper]\ncommand=/bin/sleep 100000");
+        await daemon.StartAsync();
+        var before = await daemon.ReachesAsync("sleeper", "RUNNING");
+        for (int i = 0; i < 7; i++)
+        {
+            File.Delete(daemon.Socket);
+            await Waiting.UntilAsync(async () => (await daemon.CtlAsync("status", "sleeper")).Status == 0, daemon.Account);
+        }
+
+        // A connection from before is as good as ever, and so is the process.
+        Assert.Equal(before.Pid, (await daemon.ReachesAsync("sleeper", "RUNNING")).Pid);
+        await daemon.LogSaysAsync($"WARN socket file {daemon.Socket} had vanished and is there again");
+        (await daemon.CtlAsync("reload")).AssertSuccess();
+        await daemon.AnswersAsync();
+        File.Delete(daemon.Socket);
+        await Waiting.UntilAsync(async () => (await daemon.CtlAsync("status", "sleeper")).Status == 0, daemon.Account);
+        Assert.Equal(0, await daemon.StopAsync());
+        Assert.False(File.Exists(daemon.Socket));
+    }
 }
