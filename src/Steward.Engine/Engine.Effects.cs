@@ -65,6 +65,10 @@ public sealed partial class Engine
                 Apply(new SurvivorsFound(end.Process, end.Incarnation, Host.EndSurvivors(end)));
                 break;
 
+            case SaveIntents save:
+                Intents?.Save(save.Intents);
+                break;
+
             case MeasureMemory measure:
                 Host.MeasureMemory(measure.Process, measure.Incarnation, measure.Pid);
                 break;

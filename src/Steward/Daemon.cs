@@ -146,6 +146,9 @@ internal sealed class Daemon
             host.CleanUpAutoLogs();
         }
 
+        using var intents = new IntentFile(IntentPath(), engine.Log);
+        engine.Intents = intents;
+        engine.Recall(intents.Read());
         if (engine.Load(_configuration) is [string failure, ..])
         {
             throw new StartException(failure);
@@ -280,6 +283,13 @@ internal sealed class Daemon
         EchoToStdout = IsForeground && !Settings.Silent,
         Syslog = Settings.LogFile is null,
     };
+
+    /// <summary>Beside the activity log rather than the pid file, whose folder is often emptied by a reboot.</summary>
+    private string IntentPath()
+    {
+        string beside = Settings.LogFile is { } log && !log.StartsWith("/dev/", StringComparison.Ordinal) ? log : Settings.PidFile;
+        return Path.Combine(Path.GetDirectoryName(Path.GetFullPath(beside))!, Settings.Identifier + ".intent");
+    }
 
     private SupervisorSettings EngineSettings() => new(Settings.Identifier, Settings.LogLevel);
 

@@ -110,4 +110,39 @@ public sealed class WatchTests
         Assert.Equal(0, await daemon.StopAsync());
         Assert.False(File.Exists(daemon.Socket));
     }
+
+    [Fact]
+    public async Task What_was_stopped_by_hand_stays_stopped_over_a_restart_of_the_daemon_where_that_is_asked_for()
+    {
+        await using var daemon = new TestDaemon("""
+            [program:kept]
+            command=/bin/sleep 100000
+            autostart=last
+
+            [program:running]
+            command=/bin/sleep 100000
+            autostart=last
+
+            [program:forgetful]
+            command=/bin/sleep 100000
+            """);
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("kept", "RUNNING");
+        (await daemon.CtlAsync("stop", "kept", "forgetful")).AssertSuccess();
+        Assert.Equal(0, await daemon.StopAsync());
+
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("running", "RUNNING");
+        await daemon.ReachesAsync("forgetful", "RUNNING");
+        Assert.Equal("STOPPED", (await daemon.AllAsync())["kept"].State);
+        await daemon.LogSaysAsync("kept was stopped by hand: it is not started (autostart=last)");
+
+        (await daemon.CtlAsync("start", "kept")).AssertSuccess();
+        (await daemon.CtlAsync("stop", "running")).AssertSuccess();
+        Assert.Equal(0, await daemon.StopAsync());
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("kept", "RUNNING");
+        Assert.Equal("STOPPED", (await daemon.AllAsync())["running"].State);
+        Assert.Equal(0, await daemon.StopAsync());
+    }
 }

@@ -26,7 +26,8 @@ internal sealed partial class ConfigLoad
             .Set("group_name", groupName);
 
         int priority = reader.Integer("priority", names, 999);
-        bool autoStart = reader.Boolean("autostart", names, true);
+        bool autoStartAsLast = PythonText.Strip(reader.Text("autostart", names) ?? "").Equals("last", StringComparison.OrdinalIgnoreCase);
+        bool autoStart = autoStartAsLast || reader.Boolean("autostart", names, true);
         AutoRestart autoRestart = reader.Value<AutoRestart>(
             "autorestart", names, AutoRestart.Unexpected, ConfigValue.TryAutoRestart, "write true, false or unexpected");
         int startSecs = reader.Integer("startsecs", names, 1);
@@ -97,6 +98,7 @@ internal sealed partial class ConfigLoad
             Command = "",
             Priority = priority,
             AutoStart = autoStart,
+            AutoStartAsLast = autoStartAsLast,
             AutoRestart = autoRestart,
             StartSecs = startSecs,
             StartRetries = startRetries,

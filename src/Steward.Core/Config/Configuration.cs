@@ -307,6 +307,9 @@ public sealed record ProcessConfig
     /// <summary><c>autostart</c>. Default true.</summary>
     public bool AutoStart { get; init; } = true;
 
+    /// <summary><c>autostart=last</c>: as <see cref="AutoStart"/>, unless it was last stopped by hand. Default false.</summary>
+    public bool AutoStartAsLast { get; init; }
+
     /// <summary><c>autorestart</c>. Default unexpected.</summary>
     public AutoRestart AutoRestart { get; init; } = AutoRestart.Unexpected;
 

@@ -78,6 +78,10 @@ public sealed record ClearLogs(ProcessId Process, string? StdoutLog, string? Std
 public sealed record EndSurvivors(
     ProcessId Process, Incarnation Incarnation, string Group, ProcessConfig Config, int Pid, int Number) : Effect;
 
+/// <summary>Has what operators want remembered over the end of the daemon.</summary>
+/// <param name="Intents">All of it, ordered by name.</param>
+public sealed record SaveIntents(IReadOnlyList<Intent> Intents) : Effect;
+
 /// <summary>Measures the memory of a child and of what descends from it. Answer, later: <see cref="MemoryMeasured"/>.</summary>
 /// <param name="Process">Which process.</param>
 /// <param name="Incarnation">Which start of it.</param>

@@ -180,6 +180,10 @@ public sealed record HealthProbed(ProcessId Process, Incarnation Incarnation, st
 /// <param name="Survivors">What is still there, each in words: <c>4711 (sleep 100)</c>.</param>
 public sealed record SurvivorsFound(ProcessId Process, Incarnation Incarnation, IReadOnlyList<string> Survivors) : Input;
 
+/// <summary>What was remembered of an earlier life; at start, before the first group.</summary>
+/// <param name="Intents">One for each process that an operator has said something about.</param>
+public sealed record IntentsRead(IReadOnlyList<Intent> Intents) : Input;
+
 /// <summary>A signal came to the daemon.</summary>
 /// <param name="Number">TERM, INT, QUIT, HUP, USR1 or USR2.</param>
 public sealed record SignalReceived(int Number) : Input;

@@ -314,6 +314,7 @@ public static class ConfigurationFormat
 
         Write(writer, 31, process.Health);
         writer.Integer(32, process.KillMode == KillMode.Process ? null : (int)process.KillMode);
+        writer.Integer(33, process.AutoStartAsLast ? 1 : null);
         writer.End();
     }
 
@@ -347,6 +348,7 @@ public static class ConfigurationFormat
             MemoryLimit = ReadMemoryLimit(ref reader),
             Health = ReadHealth(ref reader),
             KillMode = reader.OptionalChoice<KillMode>(32, "killMode") ?? KillMode.Process,
+            AutoStartAsLast = reader.OptionalInt32(33, "autoStartAsLast", 0, 1) == 1,
         };
         reader.End();
         return process;

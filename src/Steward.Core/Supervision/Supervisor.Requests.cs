@@ -73,6 +73,9 @@ public sealed partial class Supervisor
             case RemoveProcessGroup remove:
                 RemoveGroup(request, remove.Name);
                 break;
+            case SetIntent set:
+                SetIntent(request, set);
+                break;
             case Shutdown:
                 Answer(request, Done.Instance);
                 BeginStopping(DaemonState.Shutdown, _requester);
@@ -125,6 +128,15 @@ public sealed partial class Supervisor
 
     private void Many(RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "")
     {
+        if (kind is OperationKind.Start or OperationKind.Stop)
+        {
+            // Also those that have nothing to do now: who stops everything wants none of it.
+            foreach (ProcessSlot slot in groups.SelectMany(group => group.Slots))
+            {
+                Want(slot, kind == OperationKind.Start);
+            }
+        }
+
         ProcessSlot[] chosen = [.. groups.SelectMany(group => group.ByPriority).Where(slot => IsMeant(slot, kind))];
         var batch = new Batch(request, chosen.Length);
         if (chosen.Length == 0)
@@ -152,12 +164,21 @@ public sealed partial class Supervisor
         switch (operation.Kind)
         {
             case OperationKind.Start:
+                if (Disablement(slot) is { } disablement)
+                {
+                    Fail(slot, operation, FaultCode.Failed, disablement);
+                    break;
+                }
+
+                Want(slot, isWanted: true);
+
                 // The command is looked at before the state: a running process whose file is gone answers NO_FILE.
                 slot.InFlight = operation;
                 _effects.Add(new CheckCommand(slot.Id, slot.Config, operation.Request));
                 break;
 
             case OperationKind.Stop:
+                Want(slot, isWanted: false);
                 Trigger(slot, ProcessTrigger.Stop, operation);
                 break;
 

@@ -73,6 +73,16 @@ public sealed partial class Supervisor
         writer.Integer(20, _reloadRequest.Value);
         writer.Text(21, _reloadBy);
         writer.Text(22, _stoppingBy);
+        foreach (Intent intent in _intents.Values)
+        {
+            writer.Begin(30);
+            writer.Text(1, intent.Name);
+            writer.Integer(2, intent.IsWanted is { } isWanted ? isWanted ? 1 : 0 : null);
+            writer.Text(3, intent.DisabledFor);
+            writer.Integer(4, intent.Since);
+            writer.End();
+        }
+
         writer.End();
     }
 
@@ -132,6 +142,14 @@ public sealed partial class Supervisor
         // Who asked is missing from snapshots of the first versions.
         supervisor._reloadBy = reader.OptionalText(21, "reloadBy") ?? "";
         supervisor._stoppingBy = reader.OptionalText(22, "stoppingBy") ?? "";
+        while (reader.Next(30, "intents", out SnapshotReader intent))
+        {
+            string name = intent.Text(1, "name");
+            bool? isWanted = intent.OptionalInt32(2, "isWanted", 0, 1) is { } wanted ? wanted == 1 : null;
+            supervisor._intents[name] = new Intent(name, isWanted, intent.OptionalText(3, "disabledFor"), intent.Integer(4, "since"));
+            intent.End();
+        }
+
         reader.End();
         return supervisor;
     }

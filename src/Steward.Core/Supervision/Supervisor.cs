@@ -17,7 +17,7 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// </summary>
 /// <remarks>
 /// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
-/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Intents</c> what operators want, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
 /// data: no closures, tasks or clocks, so that it can be written down.
 /// </remarks>
 public sealed partial class Supervisor
@@ -155,6 +155,10 @@ public sealed partial class Supervisor
                 Carry(received);
                 break;
 
+            case IntentsRead read:
+                TakeIntents(read.Intents);
+                break;
+
             case SignalReceived signal:
                 TakeSignal(signal.Number);
                 break;
@@ -185,6 +189,7 @@ public sealed partial class Supervisor
         }
 
         ContinueStopping();
+        SaveIntents();
         _effects = [];
     }
 
@@ -430,7 +435,7 @@ public sealed partial class Supervisor
     {
         foreach (ProcessSlot slot in group.Slots)
         {
-            if (slot.Config.AutoStart && slot.LastStart == 0)
+            if (slot.Config.AutoStart && slot.LastStart == 0 && IsToStart(slot))
             {
                 Trigger(slot, ProcessTrigger.Start);
             }

@@ -735,6 +735,13 @@ public sealed class ConfigReaderTests
 
     public sealed class Watches
     {
+        [Theory]
+        [InlineData("", true, false)]
+        [InlineData("autostart=false", false, false)]
+        [InlineData("autostart=LAST", true, true)]
+        public void Autostart_may_be_as_it_was_last(string keys, bool autoStart, bool asLast) =>
+            Assert.Equal((autoStart, asLast), (Process(keys).AutoStart, Process(keys).AutoStartAsLast));
+
         [Fact]
         public void A_memory_limit_has_defaults()
         {

@@ -17,8 +17,8 @@ public static class CompletenessTests
         [Theory]
         [InlineData("Supervision.Supervisor",
             "Settings State _isUp _lastProcess _nextSerial _latest _byActivation _slices _tickTimer _stopping _told _stoppedFor _mayHaveStopped "
-            + "_stoppingTimer _reloadAsked _reloadRequest _reloadBy _stoppingBy",
-            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exit _spawnStage _requester IsRecording Observer")]
+            + "_stoppingTimer _reloadAsked _reloadRequest _reloadBy _stoppingBy _intents",
+            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exit _spawnStage _requester IsRecording _haveIntentsChanged Observer")]
         [InlineData("Supervision.SupervisorSettings", "Identifier LogLevel", "")]
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
@@ -28,6 +28,7 @@ public static class CompletenessTests
         [InlineData("Supervision.Linger", "Exit KillAt GiveUpAt Due Pause IsSaid IsKillSaid", "")]
         [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
         [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
+        [InlineData("Model.Intent", "Name IsWanted DisabledFor Since", "")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
@@ -111,6 +112,7 @@ public static class CompletenessTests
                             Command = "c",
                             Priority = 1,
                             AutoStart = false,
+                            AutoStartAsLast = true,
                             AutoRestart = AutoRestart.True,
                             StartSecs = 2,
                             StartRetries = 4,

@@ -59,6 +59,9 @@ internal sealed class Machine
 
     public Func<EndSurvivors, string[]> Survivors { get; set; } = _ => [];
 
+    /// <summary>What was last to be remembered.</summary>
+    public IReadOnlyList<Intent> Saved { get; private set; } = [];
+
     public bool ClearsLogs { get; set; } = true;
 
     public string? ReloadFailure { get; set; }
@@ -280,6 +283,12 @@ internal sealed class Machine
             case EndSurvivors end:
                 Lines.Add($"survivors of {end.Config.Name} {Signals.LogName(end.Number)}");
                 Step(new SurvivorsFound(end.Process, end.Incarnation, Survivors(end)));
+                break;
+
+            case SaveIntents save:
+                Lines.Add("intents " + string.Join(' ', save.Intents.Select(
+                    intent => $"{intent.Name}={(intent.IsWanted is { } wanted ? wanted ? "up" : "down" : "-")}/{intent.DisabledFor ?? "-"}")));
+                Saved = save.Intents;
                 break;
 
             case MeasureMemory:
