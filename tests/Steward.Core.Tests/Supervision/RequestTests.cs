@@ -111,7 +111,7 @@ public sealed class RequestTests
             Machine machine = Machine.Up(Machine.RecorderGroup(), Machine.Group(Machine.Program("p")));
             ProcessSlot slot = machine.Slot("p");
             machine.Exit("p", 1);
-            ProcessSnapshot before = machine.Supervisor.Find("p", "p", machine.Moment)!.Value;
+            ProcessSnapshot before = machine.Supervisor.Find("p", "p", machine.Moment)!;
             machine.Take();
             machine.Step(new ChildSpawned(slot.Id, slot.Incarnation, 7));
             machine.Step(new SpawnFailed(slot.Id, slot.Incarnation, "late"));
@@ -121,7 +121,7 @@ public sealed class RequestTests
             machine.Step(new LogsCleared(slot.Id, new RequestId(77), true));
             machine.Step(new StdinAnswered(slot.Id, slot.Incarnation, new RequestId(77), StdinResult.Full));
             Assert.Empty(machine.Take());
-            Assert.Equal(before, machine.Supervisor.Find("p", "p", machine.Moment)!.Value);
+            Assert.Equal(before, machine.Supervisor.Find("p", "p", machine.Moment)!);
         }
     }
 
@@ -280,7 +280,7 @@ public sealed class RequestTests
             long request = Reread();
             Assert.Equal("+[new] ~[change] -[go]", _machine.AnswerText(request));
             Assert.Equal(["answer +[new] ~[change] -[go]"], _machine.Take());
-            Assert.True(_machine.Supervisor.Find("go", "go", _machine.Moment).HasValue);
+            Assert.True(_machine.Supervisor.Find("go", "go", _machine.Moment) is not null);
         }
 
         [Fact]
@@ -391,11 +391,11 @@ public sealed class RequestTests
             Machine machine = Machine.Up(Machine.Group(Machine.Program("p")));
             machine.RunUntil(5);
             machine.WallOffset -= 3600 * Moment.Second;
-            ProcessSnapshot running = machine.Supervisor.Find("p", "p", machine.Moment)!.Value;
+            ProcessSnapshot running = machine.Supervisor.Find("p", "p", machine.Moment)!;
             Assert.Equal((Machine.Epoch, 5L, 0, 0, 101), (running.Start, running.UptimeSeconds, running.Stop, running.ExitStatus, running.Pid));
             machine.At(6);
             machine.Exit("p", WaitStatus.FromExit(0), diedAt: 5.5);
-            ProcessSnapshot exited = machine.Supervisor.Find("p", "p", machine.Moment)!.Value;
+            ProcessSnapshot exited = machine.Supervisor.Find("p", "p", machine.Moment)!;
             Assert.Equal(Machine.Epoch - 3600 * Moment.Second + Machine.Nanoseconds(5.5), exited.Stop);
             Assert.Equal((0, 0L, ""), (exited.Pid, exited.UptimeSeconds, exited.SpawnErr));
         }
@@ -419,7 +419,7 @@ public sealed class RequestTests
 
         private static (string, int) Shown(Machine machine)
         {
-            ProcessSnapshot snapshot = machine.Supervisor.Find("p", "p", machine.Moment)!.Value;
+            ProcessSnapshot snapshot = machine.Supervisor.Find("p", "p", machine.Moment)!;
             return (snapshot.SpawnErr, snapshot.ExitStatus);
         }
     }
