@@ -1,5 +1,6 @@
 using Steward.Core.Model;
 using Steward.Http;
+using Steward.Journal;
 using Steward.Linux.Host;
 
 namespace Steward;

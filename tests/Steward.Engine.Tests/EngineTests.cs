@@ -271,5 +271,5 @@ public sealed class EngineTests : IDisposable
     /// <summary>Comes back when the engine has looked at everything that was there before.</summary>
     private Task Poke() => _engine.InvokeAsync(() => { }).WaitAsync(s_limit);
 
-    private ProcessState StateOf(string group, string process) => _engine.Find(group, process)!.Value.State;
+    private ProcessState StateOf(string group, string process) => _engine.Find(group, process)!.State;
 }

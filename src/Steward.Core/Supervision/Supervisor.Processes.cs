@@ -358,6 +358,7 @@ public sealed partial class Supervisor
         {
             slot.RestartReason = null;
             Trigger(slot, ProcessTrigger.Start);
+            slot.StartedBy = ByAutoRestart;
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 
@@ -82,6 +83,7 @@ public sealed partial class Supervisor
         {
             if (memory.High >= HighReadings)
             {
+                TellHealth(slot, "memory", isGood: true, Size(measured.Bytes));
                 Log(LogLevel.Info, $"memory of {slot.Namespec} is {Size(measured.Bytes)}, below its limit of {Size(limit.Bytes)} again");
             }
 
@@ -93,6 +95,11 @@ public sealed partial class Supervisor
         string found = string.Create(
             CultureInfo.InvariantCulture,
             $"memory of {slot.Namespec} is {Size(measured.Bytes)} in {measured.Processes} process{(measured.Processes == 1 ? "" : "es")}");
+        if (memory.High == HighReadings)
+        {
+            TellHealth(slot, "memory", isGood: false, $"{Size(measured.Bytes)}, above {Size(limit.Bytes)}");
+        }
+
         if (memory.High < HighReadings)
         {
             Log(LogLevel.Info, string.Create(
@@ -137,6 +144,11 @@ public sealed partial class Supervisor
 
         string found = string.Create(
             CultureInfo.InvariantCulture, $"{slot.Namespec} is unhealthy: {health.Failures} probes failed in a row, the last one: {failure}");
+        if (!health.IsUnhealthy)
+        {
+            TellHealth(slot, "http", isGood: false, failure);
+        }
+
         bool mayRestart = config.Action == WatchAction.Restart && State == DaemonState.Running;
         if (mayRestart && _now.Monotonic >= health.NotBefore)
         {
@@ -167,6 +179,7 @@ public sealed partial class Supervisor
     {
         if (health.IsUnhealthy)
         {
+            TellHealth(slot, "http", isGood: true, null);
             Log(LogLevel.Info, $"{slot.Namespec} is healthy again");
         }
 
@@ -183,7 +196,20 @@ public sealed partial class Supervisor
     private void Recycle(ProcessSlot slot, string reason)
     {
         slot.RestartReason = reason;
+        if (IsRecording)
+        {
+            Tell(slot, new DecisionFact(DecisionKind.Restart, reason));
+        }
+
         Trigger(slot, ProcessTrigger.Restart);
+    }
+
+    private void TellHealth(ProcessSlot slot, string check, bool isGood, string? detail)
+    {
+        if (IsRecording)
+        {
+            Tell(slot, new HealthFact(check, isGood, detail));
+        }
     }
 
     private static string Size(long bytes) => bytes switch

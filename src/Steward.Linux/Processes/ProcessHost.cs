@@ -31,7 +31,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly ChildWatcher _watcher;
     private readonly FastCgiSockets _sockets;
     private readonly Survivors _survivors;
-    private readonly MemorySampler _memory;
+    private readonly MemorySampler _sampler;
     private readonly HealthProber _health;
     private readonly IProcessHostEvents _events;
     private readonly ChildEnvironment _environment = new();
@@ -58,7 +58,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
         _survivors = new Survivors(events);
-        _memory = new MemorySampler(events);
+        _sampler = new MemorySampler(events);
         _health = new HealthProber(events);
     }
 
@@ -203,7 +203,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => _survivors.End(request, _children.Contains);
 
     /// <inheritdoc/>
-    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => _memory.Measure(process, incarnation, pid);
+    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => _sampler.Measure(process, incarnation, pid);
 
     /// <inheritdoc/>
     public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) => _health.Probe(process, incarnation, health);
@@ -213,7 +213,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     /// </summary>
     public void Dispose()
     {
-        _memory.Dispose();
+        _sampler.Dispose();
         _health.Dispose();
         _watcher.Dispose();
         _hub.Dispose();

@@ -76,10 +76,10 @@ public static class EngineSnapshotTests
             Task<Outcome>? rejoined = resumed.Rejoin(new RequestId(1));
             Assert.NotNull(rejoined);
             Assert.Null(resumed.Rejoin(new RequestId(2)));
-            Assert.Equal(ProcessState.Stopping, resumed.Find("web", "a")!.Value.State);
+            Assert.Equal(ProcessState.Stopping, resumed.Find("web", "a")!.State);
             Assert.Equal("supervisor", Assert.Single(resumed.RpcInterfaces).Name);
 
-            world.Dead.Enqueue((resumed.Find("web", "a")!.Value.Pid, WaitStatus.FromSignal(Signals.Term)));
+            world.Dead.Enqueue((resumed.Find("web", "a")!.Pid, WaitStatus.FromSignal(Signals.Term)));
             resumed.ChildrenExited();
             resumed.Start();
             await world.Finished.Task.WaitAsync(Generous);
@@ -94,7 +94,7 @@ public static class EngineSnapshotTests
         {
             var world = new World();
             using Engine engine = Started(world);
-            int pid = engine.Find("web", "a")!.Value.Pid;
+            int pid = engine.Find("web", "a")!.Pid;
             world.Dead.Enqueue((pid, WaitStatus.FromExit(3)));
             engine.ChildrenExited();
             await world.Finished.Task.WaitAsync(Generous);
@@ -110,15 +110,15 @@ public static class EngineSnapshotTests
             Assert.Null(resumed.Rejoin(new RequestId(1)));
             resumed.Start();
             await resumed.InvokeAsync(static () => { }).WaitAsync(Generous);
-            Assert.Equal((ProcessState.Exited, 3), (resumed.Find("web", "a")!.Value.State, resumed.Find("web", "a")!.Value.ExitStatus));
-            Assert.Equal(ProcessState.Stopped, resumed.Find("web", "b")!.Value.State);
+            Assert.Equal((ProcessState.Exited, 3), (resumed.Find("web", "a")!.State, resumed.Find("web", "a")!.ExitStatus));
+            Assert.Equal(ProcessState.Stopped, resumed.Find("web", "b")!.State);
             Assert.Equal(1, world.Reopened);
 
             // In this image: the request is carried out as well.
             engine.Continue();
             Assert.Equal(Done.Instance, await held.WaitAsync(Generous));
-            Assert.Equal(ProcessState.Exited, engine.Find("web", "a")!.Value.State);
-            Assert.Equal(ProcessState.Running, engine.Find("web", "b")!.Value.State);
+            Assert.Equal(ProcessState.Exited, engine.Find("web", "a")!.State);
+            Assert.Equal(ProcessState.Running, engine.Find("web", "b")!.State);
             Assert.Equal(2, world.Reopened);
         }
 

@@ -42,6 +42,9 @@ public sealed class SurvivorsTests : IDisposable
         (SpawnAnswer answer, ProcessConfig config) = Start(mode, script);
         Die(answer.Pid);
 
+        // What stays behind may still be on its way to become what it shall be.
+        WaitFor(() => End(config, answer.Pid, 0) is [{ } one] && one.Contains("(sleep 1000)", StringComparison.Ordinal));
+
         IReadOnlyList<string> left = End(config, answer.Pid, Signals.Kill);
 
         string survivor = Assert.Single(left);

@@ -42,5 +42,5 @@ internal sealed class WatchingEvents : IProcessHostEvents
     void IProcessHostEvents.Communication(ProcessId process, Incarnation incarnation, OutputChannel channel, byte[] data) =>
         throw new UnreachableException();
 
-    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation) => throw new UnreachableException();
+    void IProcessHostEvents.OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput) => throw new UnreachableException();
 }
