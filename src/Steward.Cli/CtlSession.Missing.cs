@@ -20,9 +20,11 @@ internal sealed partial class CtlSession
         string text;
         if (!machine.Exists(file) || machine.ReadFile(file).Bytes is not { } bytes)
         {
-            text = $"{file} cannot be read either: the daemon does not run, or not with this configuration";
+            // No daemon, as everything says: there is nothing to add.
+            return;
         }
-        else if (!int.TryParse(Encoding.Latin1.GetString(bytes), NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
+
+        if (!int.TryParse(Encoding.Latin1.GetString(bytes), NumberStyles.AllowLeadingWhite | NumberStyles.AllowTrailingWhite,
             CultureInfo.InvariantCulture, out int pid) || pid <= 0)
         {
             text = $"{file} names no process";
