@@ -9,8 +9,8 @@ public static class CtlProgram
     /// <summary>The actions that may stand directly behind <c>steward</c>.</summary>
     public static IReadOnlyList<string> Verbs { get; } =
     [
-        "add", "avail", "clear", "events", "fg", "history", "maintail", "open", "pid", "reload", "remove", "reread", "restart", "shutdown", "signal",
-        "start", "status", "stop", "tail", "update", "version", "why",
+        "add", "avail", "clear", "events", "fg", "history", "hooks", "kill", "listeners", "maintail", "mrestart", "mstart", "mstop", "open", "pid",
+        "reload", "remove", "reread", "restart", "serialrestart", "shutdown", "signal", "start", "status", "stop", "tail", "update", "version", "why",
     ];
 
     /// <summary>Runs it to its end.</summary>
@@ -53,7 +53,11 @@ public static class CtlProgram
             return ExitStatus.Success;
         }
 
-        CtlSettings settings = CtlSettings.Load(options, programPath, streams.Environment);
+        CtlSettings settings = CtlSettings.Load(options, programPath, streams.Environment) with
+        {
+            // Under Supervisor's name it prints Supervisor's list, which tools compare.
+            ListsEverything = Path.GetFileName(programName.Split(' ')[0]) == "steward",
+        };
         foreach (string warning in settings.Warnings)
         {
             error.Line("warning: " + warning);

@@ -17,10 +17,11 @@ internal sealed partial class CtlSession : IDisposable
     private readonly ScreenOutput _out;
     private readonly ScreenOutput _error;
     private readonly InputReader _input;
-    private readonly SortedDictionary<string, CtlAction> _actions;
 
-    // What there is beyond Supervisor's actions; not in the list of `help`, which scripts know.
-    private readonly SortedDictionary<string, CtlAction> _ownActions;
+    // Supervisor's, ours, and those of the configuration: help lists them apart.
+    private readonly SortedDictionary<string, CtlAction> _actions;
+    private readonly SortedDictionary<string, CtlAction> _more;
+    private readonly SortedDictionary<string, CtlAction> _own;
     private SupervisorClient? _client;
     private string _url;
     private Credentials? _credentials;
@@ -58,12 +59,24 @@ internal sealed partial class CtlSession : IDisposable
             ["update"] = new(Update, HelpTexts.Update),
             ["version"] = new(Version, HelpTexts.Version),
         };
-        _ownActions = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal)
+        _more = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal)
         {
             ["events"] = new(Events, HelpTexts.Events),
             ["history"] = new(History, HelpTexts.History),
+            ["hooks"] = new(Hooks, HelpTexts.Hooks),
+            ["kill"] = new(Kill, HelpTexts.Kill),
+            ["listeners"] = new(Listeners, HelpTexts.Listeners),
+            ["mrestart"] = new(RestartMany, HelpTexts.RestartMany),
+            ["mstart"] = new(StartMany, HelpTexts.StartMany),
+            ["mstop"] = new(StopMany, HelpTexts.StopMany),
+            ["serialrestart"] = new(SerialRestart, HelpTexts.SerialRestart),
             ["why"] = new(Why, HelpTexts.Why),
         };
+        _own = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal);
+        foreach (CtlPlugin plugin in settings.Plugins.Where(plugin => !IsBuiltIn(plugin.Name)))
+        {
+            _own[plugin.Name] = new CtlAction(argument => RunPlugin(plugin, argument), HelpTexts.Plugin(plugin));
+        }
     }
 
     /// <summary>What the commands so far leave as exit status: the last failure counts, success changes nothing.</summary>
@@ -73,7 +86,13 @@ internal sealed partial class CtlSession : IDisposable
     public bool Left { get; private set; }
 
     /// <summary>The actions as the shell offers them.</summary>
-    public IReadOnlyList<string> ActionNames => ["help", .. _actions.Keys];
+    public IReadOnlyList<string> ActionNames => ["help", .. _actions.Keys.Concat(_more.Keys).Concat(_own.Keys).Order(StringComparer.Ordinal)];
+
+    /// <summary>Says whether an action is there without a configuration.</summary>
+    private bool IsBuiltIn(string name) => name is "help" or "EOF" || _actions.ContainsKey(name) || _more.ContainsKey(name);
+
+    private CtlAction? Find(string name) =>
+        _actions.GetValueOrDefault(name) ?? _more.GetValueOrDefault(name) ?? _own.GetValueOrDefault(name);
 
     private SupervisorClient Client => _client ??= new SupervisorClient(ServerAddress.Parse(_url), _credentials);
 
@@ -140,7 +159,7 @@ internal sealed partial class CtlSession : IDisposable
         {
             Leave();
         }
-        else if (_actions.TryGetValue(name, out CtlAction? action) || _ownActions.TryGetValue(name, out action))
+        else if (Find(name) is { } action)
         {
             action.Run(argument);
         }
@@ -161,15 +180,16 @@ internal sealed partial class CtlSession : IDisposable
     {
         if (topic.Length == 0)
         {
-            _out.Line("");
-            _out.Line(HelpTexts.ListHeading);
-            _out.Line(new string('=', HelpTexts.ListHeading.Length));
-            foreach (string row in Columns.Rows([.. _actions.Keys], HelpTexts.ListWidth))
+            List("default", _actions.Keys);
+            if (_settings.ListsEverything)
             {
-                _out.Line(row);
+                List("more", _more.Keys);
             }
 
-            _out.Line("");
+            if (_own.Count > 0)
+            {
+                List("plugin", _own.Keys);
+            }
         }
         else if (topic == "help")
         {
@@ -177,8 +197,22 @@ internal sealed partial class CtlSession : IDisposable
         }
         else
         {
-            _out.Line(_actions.TryGetValue(topic, out CtlAction? action) || _ownActions.TryGetValue(topic, out action) ? action.Help : "*** No help on " + topic);
+            _out.Line(Find(topic)?.Help ?? "*** No help on " + topic);
         }
+    }
+
+    private void List(string kind, IEnumerable<string> names)
+    {
+        string heading = kind + HelpTexts.ListHeading;
+        _out.Line("");
+        _out.Line(heading);
+        _out.Line(new string('=', heading.Length));
+        foreach (string row in Columns.Rows([.. names], HelpTexts.ListWidth))
+        {
+            _out.Line(row);
+        }
+
+        _out.Line("");
     }
 
     // A later failure replaces an earlier one.

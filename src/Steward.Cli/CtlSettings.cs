@@ -26,6 +26,12 @@ internal sealed record CtlSettings
     /// <summary>Says whether somebody answers questions: with <c>-i</c>, or without an action.</summary>
     public bool Interactive { get; init; }
 
+    /// <summary>The actions that the configuration adds.</summary>
+    public IReadOnlyList<CtlPlugin> Plugins { get; init; } = [];
+
+    /// <summary>Says whether <c>help</c> lists the actions that Supervisor does not have.</summary>
+    public bool ListsEverything { get; init; }
+
     /// <summary>What is worth a line on standard error, and no more.</summary>
     public IReadOnlyList<string> Warnings { get; init; } = [];
 
@@ -58,6 +64,7 @@ internal sealed record CtlSettings
                 : section.HistoryFile,
             PidFile = section.PidFile,
             Interactive = options.Interactive || options.Words.Count == 0,
+            Plugins = section.Plugins,
             Warnings = section.Warnings,
         };
     }
@@ -76,6 +83,8 @@ internal sealed record CtlSettings
         public string? HistoryFile { get; private init; }
 
         public string? PidFile { get; private init; }
+
+        public IReadOnlyList<CtlPlugin> Plugins { get; private init; } = [];
 
         public IReadOnlyList<string> Warnings { get; private init; } = [];
 
@@ -100,6 +109,8 @@ internal sealed record CtlSettings
             }
 
             string? history = Value(section, "history_file", names);
+            var warnings = new List<string>();
+            List<CtlPlugin> plugins = [.. ReadPlugins(document, names, warnings)];
             return new SupervisorctlSection
             {
                 ServerUrl = url,
@@ -110,7 +121,8 @@ internal sealed record CtlSettings
                     ? null
                     : PosixPath.Absolute(PosixPath.ExpandUser(history, environment), environment.CurrentDirectory),
                 PidFile = PidFileOf(document, names.Set("host_node_name", environment.HostName), environment),
-                Warnings = [.. Plugins(document)],
+                Plugins = plugins,
+                Warnings = warnings,
             };
         }
 
@@ -171,31 +183,61 @@ internal sealed record CtlSettings
             return found;
         }
 
-        private static string? Value(IniSection section, string key, Expansions names)
+        private static string? Value(IniSection section, string key, Expansions names, string place = "supervisorctl")
         {
             if (!section.TryGet(key, out string? value))
             {
                 return null;
             }
 
-            return Expander.TryExpand(value, names, "supervisorctl." + key, out string? expanded, out string? error)
+            return Expander.TryExpand(value, names, place + "." + key, out string? expanded, out string? error)
                 ? expanded
                 : throw new UsageException(error);
         }
 
         // Plugins are code in another language: what is missing is said, and the rest works.
-        private static IEnumerable<string> Plugins(IniDocument document)
+        private static IEnumerable<CtlPlugin> ReadPlugins(IniDocument document, Expansions names, List<string> warnings)
         {
-            foreach (IniSection section in document.Sections.Where(section => section.Name.StartsWith("ctlplugin:", StringComparison.Ordinal)))
+            const string Prefix = "ctlplugin:";
+            const string Key = "steward.ctl_command";
+            foreach (IniSection section in document.Sections.Where(section => section.Name.StartsWith(Prefix, StringComparison.Ordinal)))
             {
-                if (!section.TryGet("supervisor.ctl_factory", out string? factory))
+                string name = section.Name[Prefix.Length..];
+                if (Value(section, Key, names, section.Name) is not { } command)
                 {
-                    throw new UsageException($"section [{section.Name}] does not specify a supervisor.ctl_factory");
-                }
+                    if (!section.TryGet("supervisor.ctl_factory", out string? factory))
+                    {
+                        throw new UsageException($"section [{section.Name}] does not specify a supervisor.ctl_factory");
+                    }
 
-                yield return $"[{section.Name}] names the Python plugin {factory}, which cannot be loaded here: its commands do not exist";
+                    if (!IsBuiltIn(factory))
+                    {
+                        warnings.Add($"[{section.Name}] names the Python plugin {factory}, which cannot be loaded here: its commands do not exist "
+                            + $"({Key}=COMMAND makes '{name}' an action that runs a command)");
+                    }
+                }
+                else if (name.Length == 0 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c == '_'))
+                {
+                    warnings.Add($"[{section.Name}] adds no action: a name has letters, digits and underscores only");
+                }
+                else if (CtlProgram.Verbs.Contains(name) || name is "help" or "exit" or "quit" or "EOF")
+                {
+                    warnings.Add($"[{section.Name}] adds no action: '{name}' is one already; use another name");
+                }
+                else if (!CommandLine.TrySplit(command, out IReadOnlyList<string>? words, out string? error) || words.Count == 0)
+                {
+                    warnings.Add($"[{section.Name}] adds no action: {Key} {(words is null ? "cannot be split into words: " + error : "is empty")}");
+                }
+                else
+                {
+                    yield return new CtlPlugin(name, words);
+                }
             }
         }
+
+        // What their commands do is built in.
+        private static bool IsBuiltIn(string factory) => factory.Split(':')[0] is
+            "supervisorwildcards.controllerplugin" or "supervisorserialrestart.controllerplugin" or "mr.laforge.controllerplugin";
     }
 }
 

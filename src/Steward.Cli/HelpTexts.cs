@@ -3,13 +3,17 @@ namespace Steward.Cli;
 /// <summary>What <c>help ACTION</c> prints. Tools compare these texts: they are Supervisor's to the byte.</summary>
 internal static class HelpTexts
 {
-    /// <summary>The heading above the list of actions.</summary>
-    public const string ListHeading = "default commands (type help <topic>):";
+    /// <summary>The heading above a list of actions, behind their kind.</summary>
+    public const string ListHeading = " commands (type help <topic>):";
 
     /// <summary>How wide the list of actions may be.</summary>
     public const int ListWidth = 79;
 
     public const string Help = "help\t\tPrint a list of available actions\nhelp <action>\tPrint help for <action>";
+
+    public const string Hooks =
+        "hooks\t\t\tHow the hooks are doing\n"
+        + "hooks test <name>\tSend a test event to a hook, and say what came of it";
 
     public const string Status =
         "status <name>\t\tGet status for a single process\n"
@@ -107,4 +111,24 @@ internal static class HelpTexts
     public const string Quit = "quit\tExit the supervisor shell.";
 
     public const string Exit = "exit\tExit the supervisor shell.";
+
+    public const string Kill =
+        "kill <signal> <name> [...]\t\tSend a signal to processes\n"
+        + "kill -g <signal> <name> [...]\tSend it to everything in their process groups";
+
+    public const string Listeners = "listeners\t\tShow what the pools of event listeners have buffered, delivered and lost";
+
+    public const string StartMany =
+        "mstart <pattern> [...]\tStart all processes whose names match, at once\n"
+        + "Patterns have *, ? and [...] in them; 'g*:w*' matches groups, too.";
+
+    public const string StopMany = "mstop <pattern> [...]\tStop all processes whose names match, at once";
+
+    public const string RestartMany = "mrestart <pattern> [...]\tStop all processes whose names match, then start them";
+
+    public const string SerialRestart =
+        "serialrestart <pattern> [...]\tRestart processes one after another, each when the one before is RUNNING";
+
+    /// <summary>The help of an action of the configuration.</summary>
+    public static string Plugin(CtlPlugin plugin) => $"{plugin.Name} [argument ...]\tRun {string.Join(' ', plugin.Command)}";
 }

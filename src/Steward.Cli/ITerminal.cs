@@ -33,6 +33,12 @@ public interface ITerminal
 public sealed record CtlStreams(Stream Output, Stream Error, ITerminal Terminal, IConfigEnvironment Environment)
 {
     /// <summary>
+    /// Runs a command on our terminal and waits for its end. Its name comes first; of the variables, null takes one away.
+    /// </summary>
+    public Func<IReadOnlyList<string>, IReadOnlyList<KeyValuePair<string, string?>>, CommandEnd> RunCommand { get; init; } =
+        static (words, _) => new CommandEnd(ExitStatus.Generic, $"cannot run {words[0]}: commands cannot be run here");
+
+    /// <summary>
     /// Has an action called at SIGINT instead of the process ended, until the result is disposed of. The action runs on another thread.
     /// </summary>
     public Func<Action, IDisposable> OnInterrupt { get; init; } = action => PosixSignalRegistration.Create(

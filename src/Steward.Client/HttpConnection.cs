@@ -330,7 +330,7 @@ internal sealed class HttpConnection : IDisposable
         }
     }
 
-    private static TransportFailure FailureOf(SocketException e, ServerAddress address) => e.SocketErrorCode switch
+    internal static TransportFailure FailureOf(SocketException e, ServerAddress address) => e.SocketErrorCode switch
     {
         SocketError.ConnectionRefused => new TransportFailure(TransportFailureKind.Refused),
         SocketError.AccessDenied => new TransportFailure(TransportFailureKind.PermissionDenied),

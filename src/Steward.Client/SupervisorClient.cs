@@ -45,8 +45,22 @@ public sealed class SupervisorClient : IDisposable
     public Answer<IReadOnlyList<ConfigInfo>> GetAllConfigInfo() =>
         List(_connection.Call("supervisor.getAllConfigInfo"), ConfigInfo.Read, "a list of configured processes");
 
+    /// <summary>How the hooks are doing; a fault UNKNOWN_METHOD from a daemon that knows none.</summary>
+    public Answer<IReadOnlyList<HookInfo>> GetHooks() => List(_connection.Call("steward.getHooks"), HookInfo.Read, "a list of hooks");
+
+    /// <summary>Sends a test event to a hook and waits: empty when it was taken, else why not.</summary>
+    public Answer<string> TestHook(string name) => Text(_connection.CallAndWait("steward.testHook", name));
+
     /// <summary>Starts a process and waits until it runs or has failed.</summary>
     public Answer<bool> StartProcess(string name) => Done(_connection.CallAndWait("supervisor.startProcess", name));
+
+    /// <summary>Starts a process; without waiting it answers as soon as the process exists.</summary>
+    public Answer<bool> StartProcess(string name, bool wait) =>
+        wait ? StartProcess(name) : Done(_connection.Call("supervisor.startProcess", name, wait));
+
+    /// <summary>Stops a process; without waiting it answers as soon as the signal is sent.</summary>
+    public Answer<bool> StopProcess(string name, bool wait) =>
+        wait ? StopProcess(name) : Done(_connection.Call("supervisor.stopProcess", name, wait));
 
     /// <summary>Starts a group and waits.</summary>
     public Answer<IReadOnlyList<ProcessResult>> StartProcessGroup(string group) =>
@@ -75,6 +89,17 @@ public sealed class SupervisorClient : IDisposable
     /// <summary>Signals every process.</summary>
     public Answer<IReadOnlyList<ProcessResult>> SignalAllProcesses(string signal) =>
         Results(_connection.Call("supervisor.signalAllProcesses", signal));
+
+    /// <summary>Signals everything in a process's process group. Steward alone.</summary>
+    public Answer<bool> SignalProcessTree(string name, string signal) => Done(_connection.Call("steward.signalProcessTree", name, signal));
+
+    /// <summary>Signals everything in the process groups of a group. Steward alone.</summary>
+    public Answer<IReadOnlyList<ProcessResult>> SignalGroupTree(string group, string signal) =>
+        Results(_connection.Call("steward.signalProcessTree", group + ":*", signal));
+
+    /// <summary>How the pools of event listeners do. Steward alone.</summary>
+    public Answer<IReadOnlyList<EventPoolInfo>> GetEventPools() =>
+        List(_connection.Call("steward.getEventPools"), EventPoolInfo.Read, "a list of pools");
 
     /// <summary>Empties a process's logs.</summary>
     public Answer<bool> ClearProcessLogs(string name) => Done(_connection.Call("supervisor.clearProcessLogs", name));
@@ -173,6 +198,37 @@ public sealed record ProcessInfo(string Group, string Name, ProcessState State, 
                 members.Text("statename") ?? "",
                 members.Text("description") ?? "",
                 members.Number("pid"))
+            : null;
+}
+
+/// <summary>A hook; the members are those of <c>steward.getHooks</c>.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Kind"><c>exec</c>, <c>url</c> or <c>mail</c>.</param>
+/// <param name="Target">Where it sends, without secrets.</param>
+/// <param name="Delivered">Events that were taken.</param>
+/// <param name="Failed">Events that were given up.</param>
+/// <param name="Dropped">Events for which there was no room.</param>
+/// <param name="Waiting">Events that wait.</param>
+/// <param name="LastError">Why the last attempt that failed did; empty for none.</param>
+/// <param name="LastErrorTime">When, in seconds of Unix time; 0 for never.</param>
+/// <param name="LastSuccess">When an event was last taken; 0 for never.</param>
+public sealed record HookInfo(
+    string Name, string Kind, string Target, long Delivered, long Failed, long Dropped, long Waiting, string LastError, long LastErrorTime,
+    long LastSuccess)
+{
+    internal static HookInfo? Read(XmlRpcValue value) =>
+        value is XmlRpcStruct members && members.Text("name") is { } name
+            ? new HookInfo(
+                name,
+                members.Text("kind") ?? "",
+                members.Text("target") ?? "",
+                members.Number("delivered"),
+                members.Number("failed"),
+                members.Number("dropped"),
+                members.Number("waiting"),
+                members.Text("last_error") ?? "",
+                members.Number("last_error_time"),
+                members.Number("last_success_time"))
             : null;
 }
 

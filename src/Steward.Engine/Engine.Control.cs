@@ -53,6 +53,46 @@ public sealed partial class Engine
             : RefuseReread(read.Failure, requester);
     }
 
+    /// <summary>Reads the options of a program: group, name, keys and values. Null: programs cannot be added.</summary>
+    public Func<string, string, IReadOnlyList<KeyValuePair<string, string>>, ProgramReading>? ProgramReader { get; set; }
+
+    /// <inheritdoc/>
+    public Task<Outcome> AddProgramAsync(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options, string requester)
+    {
+        if (State != DaemonState.Running)
+        {
+            return Refusal(FaultCode.ShutdownState);
+        }
+
+        if (ProgramReader is not { } reader)
+        {
+            return Refusal(FaultCode.Failed, "programs cannot be added to this daemon");
+        }
+
+        ProgramReading read = reader(group, program, options);
+        return read.Processes is { } processes
+            ? ExecuteAsync(new AddProcesses(group, processes), requester)
+            : Refusal(FaultCode.IncorrectParameters, read.FirstError);
+    }
+
+    /// <inheritdoc/>
+    public string[] GroupNames()
+    {
+        lock (_state)
+        {
+            return _supervisor.GroupNames();
+        }
+    }
+
+    /// <inheritdoc/>
+    public EventPoolSnapshot[] EventPools()
+    {
+        lock (_state)
+        {
+            return _supervisor.EventPools();
+        }
+    }
+
     /// <inheritdoc/>
     public Task<Outcome> ClearMainLogAsync(string requester)
     {

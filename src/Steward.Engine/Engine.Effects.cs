@@ -48,7 +48,7 @@ public sealed partial class Engine
                 break;
 
             case PrepareGroup prepare:
-                Apply(Host.PrepareGroup(prepare.Request, prepare.Group) with { Requester = prepare.Requester });
+                Apply(Host.PrepareGroup(prepare.Request, prepare.Group) with { Requester = prepare.Requester, Extends = prepare.Extends });
                 break;
 
             case ClearLogs clear:

@@ -43,6 +43,22 @@ public interface ISupervisorControl
     /// <summary>Deletes and re-creates the activity log; false when there is none or it failed (the error says which).</summary>
     Task<Outcome> ClearMainLogAsync(string requester);
 
+    /// <summary>
+    /// Reads the options of a program and adds its processes to an active group. INCORRECT_PARAMETERS with the first fault when they
+    /// are no program.
+    /// </summary>
+    /// <param name="group">The group.</param>
+    /// <param name="program">The program's name.</param>
+    /// <param name="options">Keys and values as of a <c>[program:x]</c> section.</param>
+    /// <param name="requester">Who asks.</param>
+    Task<Outcome> AddProgramAsync(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options, string requester);
+
+    /// <summary>Returns the names of the active groups, sorted.</summary>
+    string[] GroupNames();
+
+    /// <summary>Returns every pool of event listeners in the order of its activation.</summary>
+    EventPoolSnapshot[] EventPools();
+
     /// <summary>Finds a process by the exact names of its group and itself; null when there is none.</summary>
     ProcessSnapshot? Find(string group, string process);
 

@@ -19,11 +19,12 @@ namespace Steward.Http;
 /// the style sheet. Every one of them wants the credentials of the socket it came in on.
 /// </summary>
 internal sealed class HttpApplication(
-    ISupervisorControl control, JournalHolder? journal, string supervisorVersion, CancellationToken endStreams, CancellationToken endWaiting)
+    ISupervisorControl control, JournalHolder? journal, IHookControl? hooks, string supervisorVersion, CancellationToken endStreams,
+    CancellationToken endWaiting)
     : IHttpApplication<Exchange>
 {
     private readonly ISupervisorControl _control = control;
-    private readonly RpcEndpoint _rpc = new(control, new JournalQueries(control, journal), supervisorVersion, endWaiting);
+    private readonly RpcEndpoint _rpc = new(control, new JournalQueries(control, journal), hooks, supervisorVersion, endWaiting);
     private readonly EventsApi _events = new(new JournalQueries(control, journal), endStreams);
     private readonly LogStreams _streams = new(control, endStreams);
     private readonly StatusPages _pages = new(control, supervisorVersion, endWaiting);

@@ -49,12 +49,14 @@ public sealed class HttpServers : IAsyncDisposable
     /// <param name="control">The daemon that they control.</param>
     /// <param name="supervisorVersion">What <c>getSupervisorVersion</c> answers and the pages show.</param>
     /// <param name="journal">What <c>/api/v1</c> and the namespace <c>steward</c> read; null for none.</param>
+    /// <param name="hooks">The hooks; null for none.</param>
     /// <param name="cancellation">Gives up starting.</param>
     public static async Task<HttpServers> StartAsync(
         IReadOnlyList<HttpListener> listeners,
         ISupervisorControl control,
         string supervisorVersion,
         JournalHolder? journal = null,
+        IHookControl? hooks = null,
         CancellationToken cancellation = default)
     {
         var options = new KestrelServerOptions
@@ -94,7 +96,7 @@ public sealed class HttpServers : IAsyncDisposable
         try
         {
             await server.StartAsync(
-                new HttpApplication(control, journal, supervisorVersion, servers._endStreams.Token, servers._endWaiting.Token),
+                new HttpApplication(control, journal, hooks, supervisorVersion, servers._endStreams.Token, servers._endWaiting.Token),
                 cancellation).ConfigureAwait(false);
             return servers;
         }

@@ -1,4 +1,5 @@
 using Steward.Core.Model;
+using Steward.Engine;
 using Steward.Http;
 using Steward.Journal;
 using Steward.Linux.Host;
@@ -19,24 +20,26 @@ internal sealed class ControlServers : IAsyncDisposable
     private readonly ControlSockets _sockets;
     private readonly Engine.Engine _engine;
     private readonly JournalHolder _journal;
+    private readonly IHookControl? _hooks;
     private readonly HttpServers _first;
     private readonly Queue<HttpServers> _later = new();
     private readonly List<FileSystemWatcher> _watchers = [];
     private readonly Lock _gate = new();
     private bool _isStopped;
 
-    private ControlServers(ControlSockets sockets, Engine.Engine engine, JournalHolder journal, HttpServers first)
+    private ControlServers(ControlSockets sockets, Engine.Engine engine, JournalHolder journal, IHookControl? hooks, HttpServers first)
     {
         _sockets = sockets;
         _engine = engine;
         _journal = journal;
+        _hooks = hooks;
         _first = first;
     }
 
     /// <summary>Begins to serve all sockets and to watch their files.</summary>
-    public static ControlServers Start(ControlSockets sockets, Engine.Engine engine, JournalHolder journal)
+    public static ControlServers Start(ControlSockets sockets, Engine.Engine engine, JournalHolder journal, IHookControl? hooks)
     {
-        var servers = new ControlServers(sockets, engine, journal, Serve(sockets.Sockets, engine, journal));
+        var servers = new ControlServers(sockets, engine, journal, hooks, Serve(sockets.Sockets, engine, journal, hooks));
         servers.WatchFiles();
         return servers;
     }
@@ -61,8 +64,9 @@ internal sealed class ControlServers : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await StopAsync().ConfigureAwait(false);
 
-    private static HttpServers Serve(IEnumerable<ControlSocket> sockets, Engine.Engine engine, JournalHolder journal) => HttpServers.StartAsync(
-        [.. sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))], engine, Program.SupervisorVersion, journal)
+    private static HttpServers Serve(
+        IEnumerable<ControlSocket> sockets, Engine.Engine engine, JournalHolder journal, IHookControl? hooks) => HttpServers.StartAsync(
+        [.. sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))], engine, Program.SupervisorVersion, journal, hooks)
         .GetAwaiter().GetResult();
 
     private void WatchFiles()
@@ -103,7 +107,7 @@ internal sealed class ControlServers : IAsyncDisposable
                 return;
             }
 
-            _later.Enqueue(Serve(restored, _engine, _journal));
+            _later.Enqueue(Serve(restored, _engine, _journal, _hooks));
             if (_later.Count > MaxLater)
             {
                 _later.Dequeue().StopAsync().GetAwaiter().GetResult();

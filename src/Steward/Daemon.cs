@@ -4,6 +4,7 @@ using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
 using Steward.Engine;
+using Steward.Hooks;
 using Steward.Journal;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
@@ -34,6 +35,7 @@ internal sealed class Daemon
     private ControlSockets? _sockets;
     private ControlSockets? _nextSockets;
     private PidFile? _pidFile;
+    private HookControl? _hooks;
 
     private Daemon(string file, ConfigOverrides overrides, Configuration configuration, Detachment? detachment)
     {
@@ -137,10 +139,17 @@ internal sealed class Daemon
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
             SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
-        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload);
+        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload)
+        {
+            ProgramReader = (group, program, options) =>
+                ConfigReader.ReadProgram(_file, new ConfigEnvironment(), _overrides, group, program, options),
+        };
         using var host = new ProcessHost(engine, HostOptions(limits));
         engine.Attach(host);
         KeepJournal(engine, journal);
+        using var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
+        _hooks = new HookControl(hooks, engine);
+        _hooks.Apply(_configuration);
         if (!Settings.NoCleanup)
         {
             host.CleanUpAutoLogs();
@@ -173,7 +182,7 @@ internal sealed class Daemon
         {
             while (true)
             {
-                http = ControlServers.Start(_sockets!, engine, journal);
+                http = ControlServers.Start(_sockets!, engine, journal, _hooks);
                 bool reload = engine.Stopped.GetAwaiter().GetResult();
                 http.StopAsync().GetAwaiter().GetResult();
                 if (!reload)
@@ -220,6 +229,7 @@ internal sealed class Daemon
 
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);
         KeepJournal(engine, journal);
+        _hooks!.Apply(_configuration);
         engine.InvokeAsync(() =>
         {
             engine.StartOver(EngineSettings());
@@ -243,6 +253,18 @@ internal sealed class Daemon
 
     private ReadResult Read()
     {
+        ReadResult read = ReadFile();
+        if (read.Configuration is { } configuration)
+        {
+            // Hooks change no program: they hold from the reading on, with update as with reread.
+            _hooks?.Apply(configuration);
+        }
+
+        return read;
+    }
+
+    private ReadResult ReadFile()
+    {
         ConfigReading reading = ConfigReader.Read(_file, new ConfigEnvironment(), _overrides);
         return new ReadResult(reading.Configuration, reading.FirstError);
     }
@@ -250,7 +272,7 @@ internal sealed class Daemon
     /// <summary>On the engine's thread. Whatever would end the daemon after everything was stopped is to be found before.</summary>
     private ReadResult ReadForReload()
     {
-        ReadResult read = Read();
+        ReadResult read = ReadFile();
         if (read.Configuration is not { } configuration)
         {
             return read;

@@ -78,7 +78,11 @@ internal static class Program
 
     private static int Control(string[] args, string name)
     {
-        var streams = new CtlStreams(Output, Error, new CommandTerminal(), new ConfigEnvironment());
+        var streams = new CtlStreams(Output, Error, new CommandTerminal(), new ConfigEnvironment())
+        {
+            RunCommand = static (words, environment) =>
+                new CommandEnd(ForegroundCommand.Run(words, environment, out string? error), error),
+        };
         return CtlProgram.Run(args, name, streams, ProcessArguments.ProgramName);
     }
 

@@ -125,7 +125,15 @@ internal sealed class Place : IDisposable
         return At(name);
     }
 
-    public (int Status, string Output, string Error) Run(string[] args, FakeTerminal? terminal = null)
+    /// <summary>The commands that were run, their words between bars.</summary>
+    public List<string> Commands { get; } = [];
+
+    /// <summary>What was put into their environments.</summary>
+    public List<string> CommandEnvironments { get; } = [];
+
+    public (int Status, string Output, string Error) Run(string[] args, FakeTerminal? terminal = null) => RunAs("ctl", args, terminal);
+
+    public (int Status, string Output, string Error) RunAs(string name, string[] args, FakeTerminal? terminal = null)
     {
         var captured = new MemoryStream();
         Output = captured;
@@ -137,8 +145,19 @@ internal sealed class Place : IDisposable
                 Interrupt = action;
                 return new MemoryStream();
             },
+            RunCommand = (words, environment) =>
+            {
+                if (words[0] == "x")
+                {
+                    return new CommandEnd(1, "cannot run 'x'");
+                }
+
+                Commands.Add(string.Join('|', words));
+                CommandEnvironments.Add(string.Join(',', environment.Select(variable => $"{variable.Key}={variable.Value}")));
+                return new CommandEnd(words[0] == "/opt/fails" ? 9 : 0, null);
+            },
         };
-        int status = CtlProgram.Run(args, "ctl", streams, At("bin/ctl"));
+        int status = CtlProgram.Run(args, name, streams, At("bin/ctl"));
         return (status, Encoding.UTF8.GetString(captured.ToArray()), Encoding.UTF8.GetString(error.ToArray()));
     }
 

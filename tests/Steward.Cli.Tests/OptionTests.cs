@@ -86,7 +86,7 @@ public sealed class OptionTests : IDisposable
             (2, "", $"Error: could not read config file {_place.Folder}\nFor help, use ctl -h\n"), _place.Run(["-c", _place.Folder, "status"]));
         string conf = _place.Write("a.conf", "[supervisorctl]\n[ctlplugin:x]\nsupervisor.ctl_factory=m:f\n");
         Assert.Equal(
-            (0, "quit\tExit the supervisor shell.\n", "warning: [ctlplugin:x] names the Python plugin m:f, which cannot be loaded here: its commands do not exist\n"),
+            (0, "quit\tExit the supervisor shell.\n", "warning: [ctlplugin:x] names the Python plugin m:f, which cannot be loaded here: its commands do not exist (steward.ctl_command=COMMAND makes 'x' an action that runs a command)\n"),
             _place.Run(["-c", conf, "help", "quit"]));
     }
 

@@ -71,6 +71,20 @@ internal sealed class FakeControl : ISupervisorControl
 
     public Task<Outcome> RereadAsync(string requester) => AnswerReread();
 
+    public Task<Outcome> AddProgramAsync(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options, string requester)
+    {
+        Added.Enqueue($"{group} {program} {string.Join(',', options.Select(option => option.Key + "=" + option.Value))}");
+        return Task.FromResult<Outcome>(Done.Instance);
+    }
+
+    public ConcurrentQueue<string> Added { get; } = new();
+
+    public EventPoolSnapshot[] Pools { get; set; } = [];
+
+    public string[] GroupNames() => [.. Processes.Values.Select(process => process.Group).Distinct().Order(StringComparer.Ordinal)];
+
+    public EventPoolSnapshot[] EventPools() => Pools;
+
     public Task<Outcome> ClearMainLogAsync(string requester) => AnswerClearMainLog();
 
     public ProcessSnapshot? Find(string group, string process) =>

@@ -6,6 +6,7 @@ using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
+using Steward.Http.Api;
 using Steward.Http.XmlRpc;
 using Steward.Protocol.XmlRpc;
 
@@ -14,13 +15,14 @@ namespace Steward.Http.Tests;
 public partial class RpcTests
 {
     private readonly FakeControl _control = new();
+    private readonly FakeHooks _hooks = new();
 
     /// <summary>Calls through the bytes of the answer; a fault is <c>code text</c>.</summary>
     private async Task<object> CallAsync(string method, params XmlRpcValue[] parameters)
     {
         using var writer = new XmlRpcWriter();
         writer.BeginResponse();
-        var calls = new RpcCalls(_control, "9.8.7", CancellationToken.None);
+        var calls = new RpcCalls(_control, new JournalCalls(new JournalQueries(_control, null)), _hooks, "9.8.7", CancellationToken.None);
         Task<Fault?>? later = calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
         if (later is not null)
         {
@@ -50,15 +52,7 @@ public partial class RpcTests
             _ => throw new UnreachableException(),
         };
 
-    private static string Show(XmlRpcValue value) => value switch
-    {
-        XmlRpcString text => JsonSerializer.Serialize(text.Value, Relaxed),
-        XmlRpcInt number => number.Value.ToString(System.Globalization.CultureInfo.InvariantCulture),
-        XmlRpcBoolean boolean => boolean.Value ? "true" : "false",
-        XmlRpcArray array => "[" + string.Join(",", array.Items.Select(Show)) + "]",
-        XmlRpcStruct members => "{" + string.Join(",", members.Members.Select(m => $"\"{m.Key}\":{Show(m.Value)}")) + "}",
-        _ => value.ToString(),
-    };
+    private static string Show(XmlRpcValue value) => RpcText.Show(value);
 
     private static readonly JsonSerializerOptions Relaxed =
         new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping };

@@ -109,7 +109,7 @@ internal sealed class VirtualEngine(
                 break;
 
             case PrepareGroup prepare:
-                Apply(Prepare(prepare.Request, prepare.Group));
+                Apply(Prepare(prepare.Request, prepare.Group) with { Extends = prepare.Extends });
                 break;
 
             case ClearLogs clear:

@@ -12,12 +12,13 @@ public sealed class ProjectTests
         ["Steward.Engine"] = ["Steward.Core"],
         ["Steward.Linux"] = ["Steward.Core"],
         ["Steward.Journal"] = ["Steward.Core"],
+        ["Steward.Hooks"] = ["Steward.Core"],
         ["Steward.Http"] = ["Steward.Core", "Steward.Protocol", "Steward.Engine"],
         ["Steward.Client"] = ["Steward.Core", "Steward.Protocol"],
         ["Steward.Cli"] = ["Steward.Core", "Steward.Protocol", "Steward.Client"],
         ["Steward"] =
         [
-            "Steward.Core", "Steward.Protocol", "Steward.Engine", "Steward.Linux", "Steward.Http", "Steward.Client", "Steward.Cli",
+            "Steward.Core", "Steward.Protocol", "Steward.Engine", "Steward.Linux", "Steward.Hooks", "Steward.Http", "Steward.Client", "Steward.Cli",
         ],
     };
 

@@ -44,6 +44,13 @@ internal sealed partial class CtlSession
             return;
         }
 
+        if (Expand([name]) is not [var one])
+        {
+            Refuse($"Error: {name} matches several processes, and tail shows one");
+            return;
+        }
+
+        name = one;
         if (modifier == "-f")
         {
             Follow(LogStream.ProcessPath(name, channel));

@@ -141,7 +141,7 @@ internal sealed partial class CtlSession
             return;
         }
 
-        foreach (string name in names)
+        foreach (string name in Expand(names))
         {
             Namespec wanted = Namespec.Parse(name);
             if (wanted.Process is { } process)

@@ -28,7 +28,7 @@ internal sealed partial class CtlSession
         }
         else
         {
-            foreach (string name in names)
+            foreach (string name in names.SelectMany(name => Expand(name, all)))
             {
                 Namespec wanted = Namespec.Parse(name);
                 int before = shown.Count;
@@ -73,7 +73,7 @@ internal sealed partial class CtlSession
         }
         else
         {
-            foreach (string name in names)
+            foreach (string name in Expand(names))
             {
                 Answer<ProcessInfo> answer = Ask(client => client.GetProcessInfo(name));
                 if (answer.Fault is { Code: (int)FaultCode.BadName })

@@ -6,7 +6,6 @@ namespace Steward.Core.Config;
 // (3), (4), (6) and (7): what concerns the daemon itself.
 internal sealed partial class ConfigLoad
 {
-    private const string MainFactory = "supervisor.rpcinterface:make_main_rpcinterface";
     private const string DefaultHandler = "supervisor.dispatchers:default_handler";
 
     private EquatableList<KeyValuePair<string, string>> _globalEnvironment = [];
@@ -32,6 +31,7 @@ internal sealed partial class ConfigLoad
                 $"take {extra.Key} out: the interface knows no settings");
         }
 
+        List<HookConfig> hooks = ReadHooks();
         return new Configuration
         {
             File = _file,
@@ -41,6 +41,7 @@ internal sealed partial class ConfigLoad
             Servers = servers,
             RpcInterfaces = interfaces,
             Groups = groups,
+            Hooks = hooks,
             ServerUrl = ServerUrl(servers),
             Messages = [.. _warnings, .. _infos],
         };
@@ -62,6 +63,14 @@ internal sealed partial class ConfigLoad
             "loglevel", names, LogLevel.Info, ConfigValue.TryLogLevel, "write critical, error, warn, info, debug, trace or blather");
         pidFile = reader.Value("pidfile", names, "supervisord.pid", _directoryPath, DirectoryRemedy)!;
         string identifier = reader.Text("identifier", names) ?? "supervisor";
+        if (identifier.Any(c => PythonText.IsSpace(c) || c == ':'))
+        {
+            // Headers of events are cut at blanks, then at colons.
+            string split = $"identifier {PythonText.Repr(identifier)} has a blank or a colon in it, at which event listeners will cut it in two";
+            LogOnce(split);
+            reader.Warn("identifier", split, "write it with letters, digits, dots and hyphens");
+        }
+
         bool noDaemon = reader.Boolean("nodaemon", names, false);
         bool silent = reader.Boolean("silent", names, false);
         string childLogDir = reader.Value("childlogdir", names, _environment.TempDirectory, _existingDirectory, DirectoryRemedy)!;
@@ -127,61 +136,6 @@ internal sealed partial class ConfigLoad
 
     private static EquatableList<KeyValuePair<string, string>> Sorted(IEnumerable<KeyValuePair<string, string>> variables) =>
         EquatableList.From(variables.OrderBy(pair => pair.Key, PythonText.CodePointOrder));
-
-    private List<RpcInterfaceConfig> ReadRpcInterfaces(out IniOption? extra, out IniSection? extraSection)
-    {
-        const string Key = "supervisor.rpcinterface_factory";
-        extra = null;
-        extraSection = null;
-        var interfaces = new List<RpcInterfaceConfig>();
-        foreach (IniSection section in Sections("rpcinterface:"))
-        {
-            var reader = new SectionReader(this, section, decorated: false);
-            string? factory = reader.Text(Key, _names);
-            if (section.Find(Key) is null)
-            {
-                reader.Error(Key, $"section [{section.Name}] does not specify a {Key}", $"add {Key}={MainFactory}");
-            }
-            else if (factory is not null && factory != MainFactory)
-            {
-                reader.Error(
-                    Key, $"{factory} cannot be resolved within [{section.Name}]: {ImportError(factory)}",
-                    $"plugins in Python cannot be loaded; take the section out, or use {MainFactory}");
-            }
-            else if (factory is not null)
-            {
-                interfaces.Add(new RpcInterfaceConfig(section.Name["rpcinterface:".Length..], factory));
-            }
-
-            // What [DEFAULT] gives to all sections is not meant for the interface.
-            foreach (IniOption option in section.Own)
-            {
-                if (option.Key != Key)
-                {
-                    _ = reader.Text(option.Key, _names);
-                    extra ??= option;
-                    extraSection ??= section;
-                }
-            }
-        }
-
-        return interfaces;
-    }
-
-    // What Python says of an entry point that does not exist; here none exists but the two that are built in.
-    private static string ImportError(string entryPoint)
-    {
-        int colon = entryPoint.IndexOf(':', StringComparison.Ordinal);
-        string module = colon < 0 ? entryPoint : entryPoint[..colon];
-        if (module is "supervisor.rpcinterface" or "supervisor.dispatchers")
-        {
-            return $"module '{module}' has no attribute {PythonText.Repr(colon < 0 ? "" : entryPoint[(colon + 1)..])}";
-        }
-
-        bool own = module.StartsWith("supervisor.", StringComparison.Ordinal);
-        int dot = module.IndexOf('.', StringComparison.Ordinal);
-        return "No module named " + PythonText.Repr(own || dot < 0 ? module : module[..dot]);
-    }
 
     private IEnumerable<IniSection> Sections(string prefix) =>
         _document.Sections.Where(section => section.Name.StartsWith(prefix, StringComparison.Ordinal));

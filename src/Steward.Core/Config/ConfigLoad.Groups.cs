@@ -137,6 +137,16 @@ internal sealed partial class ConfigLoad
                 $"plugins in Python cannot be loaded; take the line out, or use {DefaultHandler}");
         }
 
+        bool unknownRestart = reader.Boolean("unknown_restart", _hereNames, true);
+        int resultTimeout = reader.Integer("result_timeout", _hereNames, 0);
+        if (resultTimeout < 0)
+        {
+            reader.Error(
+                "result_timeout",
+                string.Create(CultureInfo.InvariantCulture, $"[{section.Name}] section sets invalid result_timeout ({resultTimeout})"),
+                "write seconds, or 0 to wait for ever");
+        }
+
         string? written = reader.Text("events", _hereNames);
         string[] events = [.. ConfigValue.Strings(written ?? "").Select(item => item.ToUpperInvariant()).Distinct(StringComparer.Ordinal)];
         if (events.Length == 0 && (written is not null || section.Find("events") is null))
@@ -164,7 +174,11 @@ internal sealed partial class ConfigLoad
         List<ProcessConfig> processes = ReadProcesses(section, name, null, listener: true);
         return MakeGroup(section, GroupKind.EventListener, name, priority, processes) with
         {
-            Pool = new EventPoolConfig(EquatableList.From(events.Order(StringComparer.Ordinal)), bufferSize, handler),
+            Pool = new EventPoolConfig(EquatableList.From(events.Order(StringComparer.Ordinal)), bufferSize, handler)
+            {
+                UnknownRestart = unknownRestart,
+                ResultTimeout = resultTimeout,
+            },
         };
     }
 

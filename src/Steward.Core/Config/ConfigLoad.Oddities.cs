@@ -67,7 +67,13 @@ internal sealed partial class ConfigLoad
     {
         if (section.Name.StartsWith("ctlplugin:", StringComparison.Ordinal))
         {
-            Warn(section, "plugins in Python cannot be loaded: the control tool will not have its commands", null);
+            if (section.Find("steward.ctl_command") is null)
+            {
+                Warn(
+                    section, "plugins in Python cannot be loaded: the control tool will not have its commands",
+                    "name a command with steward.ctl_command");
+            }
+
             return;
         }
 
@@ -85,10 +91,13 @@ internal sealed partial class ConfigLoad
             return;
         }
 
-        bool refused = section.Name.StartsWith("rpcinterface:", StringComparison.Ordinal) && configuration.Servers.Count > 0;
+        // What an interface does not know is an error already; what another program knows is its own matter.
+        bool refused = section.Name.StartsWith("rpcinterface:", StringComparison.Ordinal)
+            && (configuration.Servers.Count > 0 || section.Find(UrlKey) is not null);
         foreach (IniOption option in section.Own)
         {
-            if (!keys.Contains(option.Key) && !refused)
+            bool isHeader = option.Key.StartsWith("header.", StringComparison.Ordinal) && section.Name.StartsWith("hook:", StringComparison.Ordinal);
+            if (!keys.Contains(option.Key) && !refused && !isHeader)
             {
                 Warn(section, option, "no such key is known here: it is ignored", Meant(option.Key, keys));
             }

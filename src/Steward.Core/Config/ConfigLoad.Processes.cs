@@ -132,6 +132,7 @@ internal sealed partial class ConfigLoad
         }
 
         processes = [.. processes.OrderBy(process => process.Priority).ThenBy(process => process.Name, PythonText.CodePointOrder)];
+        NoteOnCrash(reader, names, programName, groupName, processes);
         if (_errors == errorsBefore)
         {
             _programs.Add(new BuiltProgram(section, processes));

@@ -20,7 +20,7 @@ internal sealed partial class ConfigLoad
     /// <summary>Characters that expansions may produce in all: far beyond any configuration, and what a machine can hold.</summary>
     private const int MaxExpandedChars = 64 << 20;
 
-    private static readonly string[] Secrets = ["password"];
+    private static readonly string[] Secrets = ["password", "secret", "token", "url", "template", "on_crash"];
 
     private readonly string _file;
     private readonly string _directory;
@@ -84,6 +84,37 @@ internal sealed partial class ConfigLoad
         return new ConfigReading(_firstError is null ? configuration : null, _faults, _firstError);
     }
 
+    public ProgramReading LoadProgram(string group, string program, IReadOnlyList<KeyValuePair<string, string>> options)
+    {
+        if (!TryReadMain())
+        {
+            return new ProgramReading(null, _firstError);
+        }
+
+        ReadIncludes();
+        if (_document.Find("supervisord") is { } supervisord)
+        {
+            ReadSupervisord(supervisord, out _, out _, out _);
+        }
+
+        if (_firstError is not null)
+        {
+            return new ProgramReading(null, _firstError);
+        }
+
+        // Not one of the document: a program of the same name may be there, with other keys.
+        var section = new IniSection("program:" + program, "", 0, _document.Defaults);
+        foreach ((string key, string value) in options)
+        {
+            section.Set(new IniOption(key.ToLowerInvariant(), PythonText.Strip(value), "", 0));
+        }
+
+        List<ProcessConfig> processes = ReadProcesses(section, group, null, listener: false);
+        return _firstError is null
+            ? new ProgramReading(MakeGroup(section, GroupKind.Program, group, 0, processes).Processes, null)
+            : new ProgramReading(null, _firstError);
+    }
+
     // The user database may be on the other side of a network, and programs share few users.
     private bool FindUser(string text, out UserIdentity? value, out string? error)
     {
@@ -109,7 +140,10 @@ internal sealed partial class ConfigLoad
     {
         // What Supervisor says may hold the value; what is told beside it, and may end in the log of a build, must not.
         string shown = IsSecret(option) ? text.Replace(PythonText.Repr(option.Value), "'***'", StringComparison.Ordinal) : text;
-        Note(new ConfigFault(FaultSeverity.Error, option.File, option.Line, section.Name, option.Key, Shown(option), shown, remedy), text);
+        bool isOurs = section.Name.StartsWith("hook:", StringComparison.Ordinal) || option.Key == "on_crash";
+        Note(
+            new ConfigFault(FaultSeverity.Error, option.File, option.Line, section.Name, option.Key, Shown(option), shown, remedy),
+            isOurs ? shown : text);
     }
 
     private void Warn(IniSection section, string text, string? remedy) =>
@@ -141,7 +175,8 @@ internal sealed partial class ConfigLoad
 
     // A mistyped key holds the same secret.
     private static bool IsSecret(IniOption option) =>
-        option.Key == "password" || Spelling.Nearest(option.Key, Secrets) is not null;
+        Secrets.Contains(option.Key) || option.Key.StartsWith("header.", StringComparison.Ordinal)
+        || (!ConfigSchema.AllKeys.Contains(option.Key) && Spelling.Nearest(option.Key, Secrets) is not null);
 
     // A line for the activity log, as Supervisor has it or as a quirk that is fixed needs it.
     private void Log(string text) => _warnings.Add(new LoadMessage(LogLevel.Warn, text));

@@ -19,6 +19,24 @@ public static class ConfigReader
     public static ConfigReading Check(string file, IConfigEnvironment environment, ConfigOverrides overrides) =>
         new ConfigLoad(file, environment, overrides).Load(thorough: true);
 
+    /// <summary>
+    /// Reads the options of a program that stands in no file, as a <c>[program:x]</c> section of this file would be read now.
+    /// </summary>
+    /// <param name="file">The main file, whose <c>[supervisord]</c> section counts.</param>
+    /// <param name="environment">The machine.</param>
+    /// <param name="overrides">What the command line says.</param>
+    /// <param name="group">The group that the program shall belong to.</param>
+    /// <param name="program">The program's name.</param>
+    /// <param name="options">Keys and values.</param>
+    public static ProgramReading ReadProgram(
+        string file,
+        IConfigEnvironment environment,
+        ConfigOverrides overrides,
+        string group,
+        string program,
+        IReadOnlyList<KeyValuePair<string, string>> options) =>
+        new ConfigLoad(file, environment, overrides).LoadProgram(group, program, options);
+
     /// <summary>Finds the file where Supervisor looks for it when none is named: the first of six paths that exists.</summary>
     /// <param name="programPath">The path of the executable as it was called (<c>argv[0]</c>).</param>
     /// <param name="environment">The machine.</param>

@@ -11,7 +11,7 @@ internal static class ConfigSchema
         "exitcodes", "stopsignal", "stopwaitsecs", "stopasgroup", "killasgroup", "user", "redirect_stderr", "stdout_logfile",
         "stdout_logfile_maxbytes", "stdout_logfile_backups", "stdout_capture_maxbytes", "stdout_events_enabled", "stdout_syslog",
         "stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups", "stderr_capture_maxbytes", "stderr_events_enabled",
-        "stderr_syslog", "environment", "directory", "umask", "serverurl",
+        "stderr_syslog", "environment", "directory", "umask", "serverurl", "on_crash",
         "kill_mode", "memory_limit", "memory_check_secs", "on_memory_limit",
         "health_http", "health_interval", "health_timeout", "health_failures", "health_grace", "health_status", "on_unhealthy",
     ];
@@ -30,8 +30,11 @@ internal static class ConfigSchema
         ("program:", Set(Program)),
         ("group:", Set("programs", "priority")),
         ("fcgi-program:", Set([.. Program, "socket", "socket_backlog", "socket_owner", "socket_mode"])),
-        ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler"])),
-        ("rpcinterface:", Set("supervisor.rpcinterface_factory")),
+        ("eventlistener:", Set([.. Program, "events", "buffer_size", "result_handler", "unknown_restart", "result_timeout"])),
+        ("rpcinterface:", Set("supervisor.rpcinterface_factory", "steward.rpc_url", "steward.rpc_timeout", "whitelist")),
+        ("hook:", Set(
+            "events", "programs", "exec", "url", "mail", "timeout", "user", "format", "template", "secret", "token", "chat", "retries", "retry_for",
+            "queue_size", "min_interval", "sendmail", "smtp", "from")),
     ];
 
     /// <summary>The names of sections; those that take a name of their own end in a colon.</summary>

@@ -32,6 +32,9 @@ public sealed record Configuration
     /// <summary>The groups sorted by (priority, name). Two groups of one name: the first counts.</summary>
     public required IReadOnlyList<GroupConfig> Groups { get; init; }
 
+    /// <summary>The hooks: those of sections in file order, then those of programs.</summary>
+    public IReadOnlyList<HookConfig> Hooks { get; init; } = [];
+
     /// <summary>
     /// The automatic <c>SUPERVISOR_SERVER_URL</c>: the first unix server as <c>unix:///path</c>, else the last inet server as
     /// <c>http://host:port</c>, else null.
@@ -162,10 +165,36 @@ public sealed record ServerConfig
     public string? Password { get; init; }
 }
 
-/// <summary>An <c>[rpcinterface:NAME]</c> section whose factory is built in.</summary>
+/// <summary>Who carries out the methods of a namespace.</summary>
+public enum RpcInterfaceKind
+{
+    /// <summary>The daemon, with the methods of Supervisor.</summary>
+    Supervisor,
+
+    /// <summary>The daemon, with the methods of supervisor_twiddler.</summary>
+    Twiddler,
+
+    /// <summary>The daemon, with the methods of mr.laforge.</summary>
+    Laforge,
+
+    /// <summary>Another program: <see cref="RpcInterfaceConfig.Peer"/>.</summary>
+    Peer,
+}
+
+/// <summary>An <c>[rpcinterface:NAME]</c> section.</summary>
 /// <param name="Name">The namespace.</param>
-/// <param name="Factory">The factory as written.</param>
-public sealed record RpcInterfaceConfig(string Name, string Factory);
+/// <param name="Factory">The factory as written; empty when there is none.</param>
+public sealed record RpcInterfaceConfig(string Name, string Factory)
+{
+    /// <summary>Who carries out its methods.</summary>
+    public RpcInterfaceKind Kind { get; init; }
+
+    /// <summary>Where the other program listens; null unless it is one.</summary>
+    public RpcPeer? Peer { get; init; }
+
+    /// <summary>twiddler's <c>whitelist</c>: the methods that may be called; empty for all.</summary>
+    public EquatableList<string> Whitelist { get; init; } = [];
+}
 
 /// <summary>What a group is.</summary>
 public enum GroupKind
@@ -203,7 +232,14 @@ public sealed record GroupConfig
 /// <param name="Events">Subscribed type names in capitals, without duplicates, sorted (order has no meaning).</param>
 /// <param name="BufferSize">Events kept while no listener is ready, at least 1. Default 10.</param>
 /// <param name="ResultHandler">How results are judged; the default is <c>supervisor.dispatchers:default_handler</c>.</param>
-public sealed record EventPoolConfig(EquatableList<string> Events, int BufferSize, string ResultHandler);
+public sealed record EventPoolConfig(EquatableList<string> Events, int BufferSize, string ResultHandler)
+{
+    /// <summary><c>unknown_restart</c>: a listener that breaks the protocol is stopped and started again. Default true.</summary>
+    public bool UnknownRestart { get; init; } = true;
+
+    /// <summary><c>result_timeout</c>: seconds within which a result has to come; 0 for ever. Default 0.</summary>
+    public int ResultTimeout { get; init; }
+}
 
 /// <summary>The shared listening socket of an <c>[fcgi-program:x]</c>.</summary>
 public sealed record FastCgiSocketConfig

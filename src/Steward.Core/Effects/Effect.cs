@@ -55,9 +55,10 @@ public sealed record CheckCommand(ProcessId Process, ProcessConfig Config, Reque
 
 /// <summary>Creates a group's AUTO logs and tests its sockets. Answer: <see cref="GroupPrepared"/>.</summary>
 /// <param name="Request">Who waits.</param>
-/// <param name="Group">The group.</param>
+/// <param name="Group">The group; of one that is extended, the processes to come alone.</param>
 /// <param name="Requester">Who asked for it; goes into the answer.</param>
-public sealed record PrepareGroup(RequestId Request, GroupConfig Group, string Requester = "") : Effect;
+/// <param name="Extends">The group is active, and these processes join it.</param>
+public sealed record PrepareGroup(RequestId Request, GroupConfig Group, string Requester = "", bool Extends = false) : Effect;
 
 /// <summary>Clears the log files of a process, running or not. Answer: <see cref="LogsCleared"/>.</summary>
 /// <param name="Process">Which process.</param>

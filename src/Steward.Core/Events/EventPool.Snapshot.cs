@@ -18,6 +18,11 @@ internal sealed partial class EventPool
             Write(writer, 5, item);
         }
 
+        writer.Integer(6, Delivered);
+        writer.Integer(7, Rejections);
+        writer.Integer(8, Returned);
+        writer.Integer(9, Discarded);
+
         writer.End();
     }
 
@@ -39,6 +44,11 @@ internal sealed partial class EventPool
 
             pool._buffer.AddLast(ReadEvent(item));
         }
+
+        pool.Delivered = reader.OptionalInteger(6, "delivered", 0) ?? 0;
+        pool.Rejections = reader.OptionalInteger(7, "rejectionsInAll", 0) ?? 0;
+        pool.Returned = reader.OptionalInteger(8, "returned", 0) ?? 0;
+        pool.Discarded = reader.OptionalInteger(9, "discarded", 0) ?? 0;
 
         reader.End();
         pool.SetDue(due, deadlines);

@@ -51,10 +51,28 @@ internal sealed partial class EventPool(ProcessGroup group) : Timed
 
     public int Count => _buffer.Count;
 
+    /// <summary>Events that a listener has processed.</summary>
+    public long Delivered { get; private set; }
+
+    /// <summary>Refusals by a listener; one event may be refused many times.</summary>
+    public long Rejections { get; private set; }
+
+    /// <summary>Events that came back because the run of their listener ended or their result did not come.</summary>
+    public long Returned { get; private set; }
+
+    /// <summary>Events that nobody will get: the buffer was full, or they were too large for a listener.</summary>
+    public long Discarded { get; private set; }
+
     /// <summary>Adds an event at the end; returns the one that had to go, if any.</summary>
     public PooledEvent? Add(long serial, EventType type, string payload)
     {
-        PooledEvent? dropped = _buffer.Count >= Capacity ? Take() : null;
+        PooledEvent? dropped = null;
+        if (_buffer.Count >= Capacity)
+        {
+            dropped = Take();
+            Discarded++;
+        }
+
         _buffer.AddLast(new PooledEvent(serial, _nextSerial++, type, payload));
         return dropped;
     }
@@ -70,6 +88,7 @@ internal sealed partial class EventPool(ProcessGroup group) : Timed
         {
             dropped = _buffer.Last!.Value;
             _buffer.RemoveLast();
+            Discarded++;
         }
 
         _buffer.AddFirst(item);
@@ -88,6 +107,15 @@ internal sealed partial class EventPool(ProcessGroup group) : Timed
         return first;
     }
 
+    /// <summary>Counts an event that was processed.</summary>
+    public void Accepted() => Delivered++;
+
+    /// <summary>Counts an event that comes back without a refusal.</summary>
+    public void GaveUp() => Returned++;
+
+    /// <summary>Counts an event that could not be sent at all.</summary>
+    public void Discard() => Discarded++;
+
     /// <summary>
     /// Counts a rejection; returns how long to wait before the next delivery, nanoseconds. A listener that refuses an event for ever
     /// is asked for ever, but not in a spin: from the eleventh time on the pause doubles from 1 ms to 1 s.
@@ -96,6 +124,7 @@ internal sealed partial class EventPool(ProcessGroup group) : Timed
     {
         _rejections = item.Serial == _rejected ? _rejections + 1 : 1;
         _rejected = item.Serial;
+        Rejections++;
         int over = _rejections - FreeRejections;
         return over <= 0 ? 0 : Math.Min(Moment.Second, Moment.Millisecond << Math.Min(over - 1, 10));
     }

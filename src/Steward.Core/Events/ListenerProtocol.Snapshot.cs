@@ -19,6 +19,7 @@ internal sealed partial class ListenerProtocol
         writer.Integer(5, _resultLeft);
         writer.Integer(6, _resultSeen);
         writer.Flag(7, _isOk);
+        writer.Due(8, Due);
         writer.End();
     }
 
@@ -33,6 +34,7 @@ internal sealed partial class ListenerProtocol
             _resultLeft = reader.Integer(5, "resultLeft", -1),
             _resultSeen = reader.Integer(6, "resultSeen", 0),
             _isOk = reader.Flag(7, "isOk"),
+            Due = reader.Due(8, "due"),
         };
         if (listener.State == ListenerState.Busy != listener.Event is not null)
         {

@@ -58,6 +58,9 @@ internal sealed partial class ListenerProtocol
     /// <summary>The event it is busy with.</summary>
     public PooledEvent? Event { get; set; }
 
+    /// <summary>When its result has to be there, monotonic; <see cref="long.MaxValue"/> unless it is busy and there is a limit.</summary>
+    public long Due { get; set; } = long.MaxValue;
+
     /// <summary>Its stdin is closed: it gets no more events.</summary>
     public bool IsDeaf { get; set; }
 

@@ -32,6 +32,15 @@ public sealed record SignalGroup(string Name, string Signal) : Command;
 /// <summary>Sends a signal to every signallable process.</summary>
 public sealed record SignalAll(string Signal) : Command;
 
+/// <summary>Sends a signal to a process and to everything in its process group; <c>g:*</c> to those of the group.</summary>
+public sealed record SignalProcessTree(string Name, string Signal) : Command;
+
+/// <summary>Adds processes to an active group until the group is removed; they start as <c>autostart</c> says.</summary>
+public sealed record AddProcesses(string Group, IReadOnlyList<Config.ProcessConfig> Processes) : Command;
+
+/// <summary>Removes a stopped process from an active group.</summary>
+public sealed record RemoveProcess(string Group, string Process) : Command;
+
 /// <summary>Writes to a process's stdin.</summary>
 public sealed record SendProcessStdin(string Name, byte[] Data) : Command;
 

@@ -37,7 +37,11 @@ public sealed record ConfigurationRead(RequestId Request, Configuration Configur
 /// <param name="Failure">Why the group cannot be activated; null for success.</param>
 /// <param name="Requester">Who asked for it, as the effect had it.</param>
 public sealed record GroupPrepared(
-    RequestId Request, GroupConfig Group, IReadOnlyList<AutoLog> AutoLogs, string? Failure, string Requester = "") : Input;
+    RequestId Request, GroupConfig Group, IReadOnlyList<AutoLog> AutoLogs, string? Failure, string Requester = "") : Input
+{
+    /// <summary>As in <see cref="Effects.PrepareGroup"/>.</summary>
+    public bool Extends { get; init; }
+}
 
 /// <summary>A log file with a generated name.</summary>
 /// <param name="Process">The process's name inside its group.</param>

@@ -91,6 +91,9 @@ public static class FaultCodes
 /// <param name="Extra">What stands behind the name in the fault string; null for nothing.</param>
 public sealed record Fault(FaultCode Code, string? Extra = null)
 {
+    /// <summary>The whole fault string of another program, whose codes and names are its own; null for a fault of ours.</summary>
+    public string? Foreign { get; init; }
+
     /// <summary>The fault string of clients: <c>BAD_NAME: foo</c>, or <c>FAILED</c> alone.</summary>
-    public string Text => Extra is null ? Code.Name() : Code.Name() + ": " + Extra;
+    public string Text => Foreign ?? (Extra is null ? Code.Name() : Code.Name() + ": " + Extra);
 }

@@ -1,4 +1,5 @@
 using Steward.Core.Config;
+using Steward.Core.Events;
 using Steward.Core.Model;
 
 namespace Steward.Core.Snapshots;
@@ -25,6 +26,18 @@ public static class ConfigurationFormat
             writer.Begin(5);
             writer.Text(1, rpc.Name);
             writer.Text(2, rpc.Factory);
+            writer.Integer(3, (int)rpc.Kind);
+            if (rpc.Peer is { } peer)
+            {
+                writer.Text(4, peer.Url);
+                writer.Integer(5, peer.TimeoutSeconds);
+            }
+
+            foreach (string method in rpc.Whitelist)
+            {
+                writer.Text(6, method);
+            }
+
             writer.End();
         }
 
@@ -43,6 +56,11 @@ public static class ConfigurationFormat
         }
 
         writer.Text(9, configuration.FullPath);
+        foreach (HookConfig hook in configuration.Hooks)
+        {
+            Write(writer, 10, hook);
+        }
+
         writer.End();
     }
 
@@ -62,8 +80,7 @@ public static class ConfigurationFormat
         var rpcInterfaces = new List<RpcInterfaceConfig>();
         while (reader.Next(5, "rpcInterfaces", out SnapshotReader rpc))
         {
-            rpcInterfaces.Add(new RpcInterfaceConfig(rpc.Text(1, "name"), rpc.Text(2, "factory")));
-            rpc.End();
+            rpcInterfaces.Add(ReadRpcInterface(rpc));
         }
 
         var groups = new List<GroupConfig>();
@@ -81,6 +98,12 @@ public static class ConfigurationFormat
         }
 
         string fullPath = reader.Text(9, "fullPath");
+        var hooks = new List<HookConfig>();
+        while (reader.Next(10, "hooks", out SnapshotReader hook))
+        {
+            hooks.Add(ReadHook(hook));
+        }
+
         reader.End();
         return new Configuration
         {
@@ -91,9 +114,32 @@ public static class ConfigurationFormat
             Servers = servers,
             RpcInterfaces = rpcInterfaces,
             Groups = groups,
+            Hooks = hooks,
             ServerUrl = serverUrl,
             Messages = messages,
         };
+    }
+
+    private static RpcInterfaceConfig ReadRpcInterface(SnapshotReader reader)
+    {
+        string name = reader.Text(1, "name");
+        string factory = reader.Text(2, "factory");
+        RpcInterfaceKind kind = reader.OptionalChoice<RpcInterfaceKind>(3, "kind") ?? RpcInterfaceKind.Supervisor;
+        RpcPeer? peer = null;
+        if (reader.OptionalText(4, "url") is { } url
+            && !RpcPeer.TryParse(url, reader.OptionalInt32(5, "timeout", 1) ?? RpcPeer.DefaultTimeout, out peer, out string? error))
+        {
+            throw reader.Refusal("url", error!);
+        }
+
+        if (kind == RpcInterfaceKind.Peer != peer is not null)
+        {
+            throw reader.Refusal("url", "a namespace has an address exactly when another program serves it");
+        }
+
+        var read = new RpcInterfaceConfig(name, factory) { Kind = kind, Peer = peer, Whitelist = EquatableList.From(reader.Texts(6, "whitelist")) };
+        reader.End();
+        return read;
     }
 
     internal static void Write(SnapshotWriter writer, int field, GroupConfig group)
@@ -117,6 +163,8 @@ public static class ConfigurationFormat
 
             writer.Integer(2, pool.BufferSize);
             writer.Text(3, pool.ResultHandler);
+            writer.Flag(4, !pool.UnknownRestart);
+            writer.Integer(5, pool.ResultTimeout);
             writer.End();
         }
 
@@ -137,12 +185,112 @@ public static class ConfigurationFormat
         EventPoolConfig? pool = null;
         if (reader.TryRecord(5, "pool", out SnapshotReader inner))
         {
-            pool = new EventPoolConfig(EquatableList.From(inner.Texts(1, "events")), inner.Int32(2, "bufferSize"), inner.Text(3, "resultHandler"));
+            pool = new EventPoolConfig(EquatableList.From(inner.Texts(1, "events")), inner.Int32(2, "bufferSize"), inner.Text(3, "resultHandler"))
+            {
+                // Older snapshots have neither.
+                UnknownRestart = inner.OptionalInt32(4, "keepUnknown", 0, 1) != 1,
+                ResultTimeout = inner.OptionalInt32(5, "resultTimeout", 0) ?? 0,
+            };
             inner.End();
         }
 
         reader.End();
         return new GroupConfig { Kind = kind, Name = name, Priority = priority, Processes = EquatableList.From(processes), Pool = pool };
+    }
+
+    private static void Write(SnapshotWriter writer, int field, HookConfig hook)
+    {
+        writer.Begin(field);
+        writer.Text(1, hook.Name);
+        writer.Integer(2, (long)hook.Events);
+        foreach (string pattern in hook.Programs)
+        {
+            writer.Text(3, pattern);
+        }
+
+        foreach (string process in hook.Processes)
+        {
+            writer.Text(4, process);
+        }
+
+        writer.Integer(5, (int)hook.Kind);
+        writer.Text(6, hook.Target);
+        writer.Integer(7, hook.Timeout);
+        Write(writer, 8, hook.User);
+        writer.Integer(9, (int)hook.Format);
+        writer.Text(10, hook.Template);
+        writer.Text(11, hook.Secret);
+        writer.Text(12, hook.Token);
+        writer.Text(13, hook.Chat);
+        foreach ((string name, string value) in hook.Headers)
+        {
+            writer.Begin(14);
+            writer.Text(1, name);
+            writer.Text(2, value);
+            writer.End();
+        }
+
+        writer.Integer(15, hook.Retries ?? -1);
+        writer.Integer(16, hook.RetryFor);
+        writer.Integer(17, hook.QueueSize);
+        writer.Integer(18, hook.MinInterval);
+        writer.Text(19, hook.SendMail);
+        writer.Text(20, hook.SmtpHost);
+        writer.Integer(21, hook.SmtpPort);
+        writer.Text(22, hook.From);
+        writer.End();
+    }
+
+    private static HookConfig ReadHook(SnapshotReader reader)
+    {
+        string name = reader.Text(1, "name");
+        var events = (HookEvents)reader.Integer(2, "events");
+        EquatableList<string> programs = EquatableList.From(reader.Texts(3, "programs"));
+        EquatableList<string> processes = EquatableList.From(reader.Texts(4, "processes"));
+        HookKind kind = reader.Choice<HookKind>(5, "kind");
+        string target = reader.Text(6, "target");
+        int timeout = reader.Int32(7, "timeout");
+        UserIdentity? user = ReadUser(ref reader, 8);
+        HookFormat format = reader.Choice<HookFormat>(9, "format");
+        string? template = reader.OptionalText(10, "template");
+        string? secret = reader.OptionalText(11, "secret");
+        string? token = reader.OptionalText(12, "token");
+        string? chat = reader.OptionalText(13, "chat");
+        var headers = new List<KeyValuePair<string, string>>();
+        while (reader.Next(14, "headers", out SnapshotReader header))
+        {
+            headers.Add(KeyValuePair.Create(header.Text(1, "name"), header.Text(2, "value")));
+            header.End();
+        }
+
+        int retries = reader.Int32(15, "retries");
+        var hook = new HookConfig
+        {
+            Name = name,
+            Events = events,
+            Programs = programs,
+            Processes = processes,
+            Kind = kind,
+            Target = target,
+            Timeout = timeout,
+            User = user,
+            Format = format,
+            Template = template,
+            Secret = secret,
+            Token = token,
+            Chat = chat,
+            Headers = EquatableList.From(headers),
+            Retries = retries < 0 ? null : retries,
+            RetryFor = reader.Int32(16, "retryFor"),
+            QueueSize = reader.Int32(17, "queueSize"),
+            MinInterval = reader.Int32(18, "minInterval"),
+            SendMail = reader.Text(19, "sendMail"),
+            SmtpHost = reader.OptionalText(20, "smtpHost"),
+            SmtpPort = reader.Int32(21, "smtpPort"),
+            From = reader.OptionalText(22, "from"),
+        };
+        reader.End();
+        return hook;
     }
 
     private static void Write(SnapshotWriter writer, int field, SupervisordConfig config)

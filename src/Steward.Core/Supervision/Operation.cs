@@ -21,7 +21,9 @@ internal enum OperationKind
 /// <param name="Batch">The group command this is part of; null for a single one.</param>
 /// <param name="By">Who asked, in words for people; empty when it is not known.</param>
 /// <param name="Signal">The signal of a signal request.</param>
-internal sealed record Operation(OperationKind Kind, RequestId Request, string Name, bool Wait, Batch? Batch, string By, int Signal = 0);
+/// <param name="ToGroup">Of a signal request: to the whole process group.</param>
+internal sealed record Operation(
+    OperationKind Kind, RequestId Request, string Name, bool Wait, Batch? Batch, string By, int Signal = 0, bool ToGroup = false);
 
 /// <summary>A group command: its answer comes when all its parts have theirs.</summary>
 internal sealed class Batch(RequestId request, int parts)

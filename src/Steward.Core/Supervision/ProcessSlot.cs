@@ -95,6 +95,12 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
     /// <summary>What is known of its health; null when nobody asks.</summary>
     public HealthWatch? Health { get; } = config.Health is null ? null : new HealthWatch();
 
+    /// <summary>Listeners only: it is being stopped, or is stopped, because it broke the protocol, and will be started again.</summary>
+    public bool IsRecovering { get; set; }
+
+    /// <summary>Listeners only: runs in a row that broke the protocol before an event was processed.</summary>
+    public int Violations { get; set; }
+
     /// <summary>Listeners only: the protocol of this run.</summary>
     public ListenerProtocol? Listener { get; set; }
 
@@ -114,7 +120,7 @@ internal sealed class ProcessGroup
         Config = config;
     }
 
-    public GroupConfig Config { get; }
+    public GroupConfig Config { get; private set; }
 
     public string Name => Config.Name;
 
@@ -127,6 +133,13 @@ internal sealed class ProcessGroup
     public ProcessSlot[] ByPriority { get; private set; } = [];
 
     public EventPool? Pool { get; set; }
+
+    /// <summary>Other processes belong to it from now on.</summary>
+    public void Reconfigure(IReadOnlyList<ProcessConfig> processes)
+    {
+        Config = Config with { Processes = EquatableList.From(processes) };
+        Seal();
+    }
 
     public void Seal() => ByPriority = [.. Slots.OrderBy(slot => slot.Config.Priority)];
 

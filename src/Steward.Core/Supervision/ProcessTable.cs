@@ -116,6 +116,8 @@ public static class ProcessTable
         {
             ProcessState.Starting => ProcessAction.Promote,
             ProcessState.Backoff => ProcessAction.Launch,
+            // The pause of a listener that broke the protocol is over; nothing else stopped has a deadline.
+            ProcessState.Stopped => ProcessAction.Launch,
             ProcessState.Stopping => ProcessAction.Escalate,
             _ => ProcessAction.Nothing,
         },

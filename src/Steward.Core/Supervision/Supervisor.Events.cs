@@ -197,6 +197,7 @@ public sealed partial class Supervisor
             case StdinResult.Full:
                 // A listener has at most one event in its pipe: this one alone is larger than what is queued for a process.
                 Log(LogLevel.Error, $"event {item.Serial} is too large for listener {slot.Name}, discarding it");
+                pool.Discard();
                 listener.Event = null;
                 ChangeListener(slot, ListenerState.Ready);
                 Dispatch(pool);
@@ -297,6 +298,8 @@ public sealed partial class Supervisor
 
                 case ListenerSignal.Accepted:
                     Log(LogLevel.Debug, $"{slot.Name}: event was processed");
+                    pool.Accepted();
+                    slot.Violations = 0;
                     listener.Event = null;
                     ChangeListener(slot, ListenerState.Acknowledged);
                     break;
@@ -311,10 +314,12 @@ public sealed partial class Supervisor
                     Log(LogLevel.Warn, $"{slot.Name}: bad result line: '{listener.BadLine}'");
                     GiveUpOn(slot, listener);
                     Reject(slot, pool);
+                    Recover(slot, pool);
                     return;
 
                 case ListenerSignal.Violation:
                     GiveUpOn(slot, listener);
+                    Recover(slot, pool);
                     return;
             }
         }
@@ -334,6 +339,63 @@ public sealed partial class Supervisor
 
         Log(LogLevel.Warn, $"{slot.Name}: has entered the UNKNOWN state and will no longer receive events, "
             + "this usually indicates the process violated the eventlistener protocol");
+    }
+
+    /// <summary>
+    /// Only a new run can speak the protocol again: the process is stopped as an operator would stop it, and started once it is down.
+    /// </summary>
+    private void Recover(ProcessSlot slot, EventPool pool)
+    {
+        // One that ends, or is being stopped already, is not ours to bring back.
+        if (!pool.Group.Config.Pool!.UnknownRestart || State != DaemonState.Running
+            || slot.State is not (ProcessState.Starting or ProcessState.Running))
+        {
+            return;
+        }
+
+        slot.IsRecovering = true;
+        if (slot.Violations < int.MaxValue)
+        {
+            slot.Violations++;
+        }
+
+        Log(LogLevel.Warn, $"{slot.Name}: is stopped and started again, because it is in the UNKNOWN state (unknown_restart)");
+        Trigger(slot, ProcessTrigger.Stop);
+    }
+
+    /// <summary>How long to wait before a listener that broke the protocol is started again: 1 s, doubled up to a minute.</summary>
+    private static long RecoveryPause(ProcessSlot slot) => Math.Min(60, 1L << Math.Min(slot.Violations - 1, 6)) * Moment.Second;
+
+    /// <summary>Somebody has decided that it stays down.</summary>
+    private void CancelRecovery(ProcessSlot slot)
+    {
+        if (!slot.IsRecovering)
+        {
+            return;
+        }
+
+        slot.IsRecovering = false;
+        slot.Violations = 0;
+        if (slot.State == ProcessState.Stopped)
+        {
+            slot.StateDue = long.MaxValue;
+            Schedule(slot);
+        }
+    }
+
+    private void TimeOut(ProcessSlot slot, ListenerProtocol listener)
+    {
+        EventPool pool = slot.Group.Pool!;
+        Log(LogLevel.Warn, string.Create(
+            CultureInfo.InvariantCulture,
+            $"{slot.Name}: gave no result for event {listener.Event!.Serial} within {pool.Group.Config.Pool!.ResultTimeout} seconds (result_timeout)"));
+        GiveUpOn(slot, listener);
+        PooledEvent item = listener.Event;
+        listener.Event = null;
+        pool.GaveUp();
+        PutBack(pool, item);
+        Recover(slot, pool);
+        Dispatch(pool);
     }
 
     private void Reject(ProcessSlot slot, EventPool pool)
@@ -367,6 +429,7 @@ public sealed partial class Supervisor
         if (slot is { Listener: { Event: { } item } listener, Group.Pool: { } pool })
         {
             listener.Event = null;
+            pool.GaveUp();
             PutBack(pool, item);
         }
 
@@ -381,6 +444,13 @@ public sealed partial class Supervisor
     {
         Log(LogLevel.Debug, $"{slot.Name}: {Name(slot.Listener!.State)} -> {Name(state)}");
         slot.Listener.State = state;
+        int limit = state == ListenerState.Busy ? slot.Group.Config.Pool!.ResultTimeout : 0;
+        long due = limit > 0 ? _now.Monotonic + limit * Moment.Second : long.MaxValue;
+        if (due != slot.Listener.Due)
+        {
+            slot.Listener.Due = due;
+            Schedule(slot);
+        }
     }
 
     private static string Name(ListenerState state) => state switch

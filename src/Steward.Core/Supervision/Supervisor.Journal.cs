@@ -13,6 +13,7 @@ public sealed partial class Supervisor
     private const string ByAutoStart = "autostart";
     private const string ByAutoRestart = "autorestart";
     private const string ByRetry = "retry";
+    private const string ByRecovery = "unknown_restart";
 
     /// <summary>
     /// Says whether the end of a run is one that nobody asked for and the configuration does not expect: then the last lines of its output

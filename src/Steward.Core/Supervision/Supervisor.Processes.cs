@@ -153,12 +153,14 @@ public sealed partial class Supervisor
         {
             ProcessState.Backoff => ByRetry,
             ProcessState.Exited => ByAutoRestart,
+            ProcessState.Stopped when slot.IsRecovering => ByRecovery,
             _ => ByAutoStart,
         };
         slot.SpawnErr = "";
         slot.ExitStatus = null;
         slot.OutOfReach = false;
         slot.IsKilled = false;
+        slot.IsRecovering = false;
         slot.LastStart = _now.Wall;
         slot.StartedAt = _now.Monotonic;
         slot.Listener = slot.Config.IsListener ? new ListenerProtocol() : null;
@@ -166,6 +168,7 @@ public sealed partial class Supervisor
         {
             // A start by hand begins with all its retries, whatever an earlier series came to.
             slot.Backoff = 0;
+            slot.Violations = 0;
         }
 
         Enter(slot, ProcessState.Starting, $" tries:{slot.Backoff}");
@@ -360,6 +363,11 @@ public sealed partial class Supervisor
             Trigger(slot, ProcessTrigger.Start);
             slot.StartedBy = ByAutoRestart;
         }
+        else if (slot.IsRecovering)
+        {
+            slot.StateDue = _now.Monotonic + RecoveryPause(slot);
+            Schedule(slot);
+        }
     }
 
     private static bool IsExpected(ProcessSlot slot, WaitStatus status) => slot.Config.ExitCodes.AsSpan().Contains(status.Code);
@@ -449,7 +457,7 @@ public sealed partial class Supervisor
     }
 
     private void Deliver(ProcessSlot slot, Operation operation) =>
-        SendSignal(slot, operation.Signal, toGroup: false, SignalPurpose.Request, operation);
+        SendSignal(slot, operation.Signal, operation.ToGroup, SignalPurpose.Request, operation);
 
     private void SendSignal(ProcessSlot slot, int number, bool toGroup, SignalPurpose purpose, Operation? operation)
     {

@@ -58,6 +58,15 @@ public sealed partial class Supervisor
             case SignalAll signal:
                 Many(request, _byPriority, wait: false, OperationKind.Signal, signal.Signal);
                 break;
+            case SignalProcessTree signal:
+                One(request, signal.Name, wait: false, OperationKind.Signal, groups: true, signal.Signal, toGroup: true);
+                break;
+            case AddProcesses add:
+                Extend(request, add);
+                break;
+            case RemoveProcess remove:
+                Remove(request, remove);
+                break;
             case SendProcessStdin stdin:
                 SendStdin(request, stdin);
                 break;
@@ -89,7 +98,7 @@ public sealed partial class Supervisor
         }
     }
 
-    private void One(RequestId request, string name, bool wait, OperationKind kind, bool groups, string signal = "")
+    private void One(RequestId request, string name, bool wait, OperationKind kind, bool groups, string signal = "", bool toGroup = false)
     {
         Namespec spec = Namespec.Parse(name);
         if (!_groups.TryGetValue(spec.Group, out ProcessGroup? group) || (spec.Process is null && !groups))
@@ -100,13 +109,13 @@ public sealed partial class Supervisor
 
         if (spec.Process is null)
         {
-            Many(request, [group], wait, kind, signal);
+            Many(request, [group], wait, kind, signal, toGroup);
             return;
         }
 
         if (group.Find(spec.Process) is { } slot)
         {
-            Begin(slot, new Operation(kind, request, name, wait, Batch: null, _requester), signal);
+            Begin(slot, new Operation(kind, request, name, wait, Batch: null, _requester, ToGroup: toGroup), signal);
         }
         else
         {
@@ -126,8 +135,17 @@ public sealed partial class Supervisor
         }
     }
 
-    private void Many(RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "")
+    private void Many(
+        RequestId request, IReadOnlyList<ProcessGroup> groups, bool wait, OperationKind kind, string signal = "", bool toGroup = false)
     {
+        if (kind == OperationKind.Stop)
+        {
+            foreach (ProcessSlot slot in groups.SelectMany(group => group.Slots))
+            {
+                CancelRecovery(slot);
+            }
+        }
+
         if (kind is OperationKind.Start or OperationKind.Stop)
         {
             // Also those that have nothing to do now: who stops everything wants none of it.
@@ -146,7 +164,7 @@ public sealed partial class Supervisor
 
         foreach (ProcessSlot slot in chosen)
         {
-            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch, _requester), signal);
+            Begin(slot, new Operation(kind, request, slot.Namespec, wait, batch, _requester, ToGroup: toGroup), signal);
         }
     }
 
@@ -178,6 +196,7 @@ public sealed partial class Supervisor
                 break;
 
             case OperationKind.Stop:
+                CancelRecovery(slot);
                 Want(slot, isWanted: false);
                 Trigger(slot, ProcessTrigger.Stop, operation);
                 break;

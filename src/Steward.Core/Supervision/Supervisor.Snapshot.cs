@@ -327,6 +327,8 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Write(writer, 21);
         slot.StderrCarry.Write(writer, 22);
         writer.Text(23, slot.StartedBy);
+        writer.Flag(24, slot.IsRecovering);
+        writer.Integer(25, slot.Violations);
         writer.Text(30, slot.RestartReason);
         slot.Memory?.Write(writer, 31);
         slot.Health?.Write(writer, 32);
@@ -365,6 +367,8 @@ public sealed partial class Supervisor
         slot.StdoutCarry.Read(ref reader, 21, "stdoutCarry");
         slot.StderrCarry.Read(ref reader, 22, "stderrCarry");
         slot.StartedBy = reader.OptionalText(23, "startedBy") ?? "";
+        slot.IsRecovering = reader.OptionalInt32(24, "isRecovering", 0, 1) == 1;
+        slot.Violations = reader.OptionalInt32(25, "violations", 0) ?? 0;
         slot.RestartReason = reader.OptionalText(30, "restartReason");
         if (reader.TryRecord(31, "memory", out SnapshotReader memory))
         {
@@ -400,6 +404,7 @@ public sealed partial class Supervisor
         writer.Integer(5, operation.Batch is { } batch ? batches[batch] : null);
         writer.Integer(6, operation.Signal);
         writer.Text(7, operation.By);
+        writer.Flag(8, operation.ToGroup);
         writer.End();
     }
 
@@ -417,7 +422,8 @@ public sealed partial class Supervisor
 
         int signal = reader.Int32(6, "signal");
         string by = reader.OptionalText(7, "by") ?? "";
-        var operation = new Operation(kind, request, name, wait, batch is { } place ? batches[place] : null, by, signal);
+        var operation = new Operation(
+            kind, request, name, wait, batch is { } place ? batches[place] : null, by, signal, reader.OptionalInt32(8, "toGroup", 0, 1) == 1);
         reader.End();
         return operation;
     }

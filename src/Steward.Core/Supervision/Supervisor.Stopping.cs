@@ -114,6 +114,11 @@ public sealed partial class Supervisor
             return;
         }
 
+        foreach (ProcessSlot slot in _slots.Values)
+        {
+            CancelRecovery(slot);
+        }
+
         _stopping = [.. _byPriority];
         Emit(EventType.SupervisorStateChangeStopping, "");
         ContinueStopping();

@@ -230,6 +230,23 @@ public sealed partial class Supervisor
             .OrderBy(config => config.Process.Name, StringComparer.Ordinal)];
     }
 
+    /// <summary>Returns every pool of event listeners in the order of its activation.</summary>
+    public EventPoolSnapshot[] EventPools() => [.. _pools.Select(Snapshot)];
+
+    private static EventPoolSnapshot Snapshot(EventPool pool) => new()
+    {
+        Name = pool.Name,
+        Events = pool.Group.Config.Pool!.Events,
+        BufferSize = pool.Capacity,
+        Buffered = pool.Count,
+        Delivered = pool.Delivered,
+        Rejected = pool.Rejections,
+        Returned = pool.Returned,
+        Discarded = pool.Discarded,
+        Listeners = [.. pool.Group.Slots.Select(slot => new ListenerSnapshot(
+            slot.Name, slot.State, slot.Listener is { } listener ? Name(listener.State) : "", slot.Listener?.Event?.Serial))],
+    };
+
     private static ProcessSnapshot Snapshot(ProcessSlot slot, in Moment now) => new()
     {
         Name = slot.Name,
@@ -257,6 +274,11 @@ public sealed partial class Supervisor
             switch (due)
             {
                 case ProcessSlot slot:
+                    if (slot.Listener is { } listener && listener.Due <= _now.Monotonic)
+                    {
+                        TimeOut(slot, listener);
+                    }
+
                     if (slot.ReportDue <= _now.Monotonic)
                     {
                         ReportWaiting(slot);
@@ -294,7 +316,10 @@ public sealed partial class Supervisor
 
     private void Schedule(ProcessSlot slot) =>
         slot.SetDue(
-            Math.Min(Math.Min(slot.StateDue, slot.ReportDue), Math.Min(WatchDue(slot), slot.Linger?.Due ?? long.MaxValue)), _deadlines);
+            Math.Min(
+                Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue),
+                Math.Min(WatchDue(slot), slot.Linger?.Due ?? long.MaxValue)),
+            _deadlines);
 
     private void TakeConfiguration(ConfigurationRead read)
     {
@@ -343,6 +368,12 @@ public sealed partial class Supervisor
             return;
         }
 
+        if (prepared.Extends)
+        {
+            Join(prepared);
+            return;
+        }
+
         if (_groups.ContainsKey(prepared.Group.Name))
         {
             Refuse(prepared.Request, FaultCode.AlreadyAdded, prepared.Group.Name);
@@ -350,14 +381,7 @@ public sealed partial class Supervisor
         }
 
         var group = new ProcessGroup(prepared.Group);
-        foreach (ProcessConfig config in prepared.Group.Processes)
-        {
-            var slot = new ProcessSlot(new ProcessId(++_lastProcess), group, config,
-                LogPath(config, OutputChannel.Stdout, prepared.AutoLogs), LogPath(config, OutputChannel.Stderr, prepared.AutoLogs));
-            group.Slots.Add(slot);
-            _slots.Add(slot.Id, slot);
-        }
-
+        AddSlots(group, prepared.Group.Processes, prepared.AutoLogs);
         group.Seal();
         _groups.Add(group.Name, group);
         _byActivation.Add(group);
@@ -378,8 +402,21 @@ public sealed partial class Supervisor
         Answer(prepared.Request, Done.Instance);
         if (_isUp && State == DaemonState.Running)
         {
-            AutoStart(group);
+            AutoStart(group.Slots);
         }
+    }
+
+    private void AddSlots(ProcessGroup group, IReadOnlyList<ProcessConfig> processes, IReadOnlyList<AutoLog> autoLogs)
+    {
+        foreach (ProcessConfig config in processes)
+        {
+            var slot = new ProcessSlot(new ProcessId(++_lastProcess), group, config,
+                LogPath(config, OutputChannel.Stdout, autoLogs), LogPath(config, OutputChannel.Stderr, autoLogs));
+            group.Slots.Add(slot);
+            _slots.Add(slot.Id, slot);
+        }
+
+        _sorted = null;
     }
 
     private static string? LogPath(ProcessConfig config, OutputChannel channel, IReadOnlyList<AutoLog> autoLogs)
@@ -427,13 +464,13 @@ public sealed partial class Supervisor
         Emit(EventType.SupervisorStateChangeRunning, "");
         foreach (ProcessGroup group in _byPriority)
         {
-            AutoStart(group);
+            AutoStart(group.Slots);
         }
     }
 
-    private void AutoStart(ProcessGroup group)
+    private void AutoStart(IReadOnlyList<ProcessSlot> slots)
     {
-        foreach (ProcessSlot slot in group.Slots)
+        foreach (ProcessSlot slot in slots)
         {
             if (slot.Config.AutoStart && slot.LastStart == 0 && IsToStart(slot))
             {

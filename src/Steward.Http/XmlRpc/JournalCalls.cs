@@ -18,6 +18,9 @@ internal sealed class JournalCalls(JournalQueries queries)
     /// <summary>What its methods begin with.</summary>
     public const string Prefix = "steward.";
 
+    /// <summary>Their names.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Prefix + "getEvents", Prefix + "getHistory", Prefix + "why"];
+
     /// <summary>Begins a call; null when there is no such method. A fault says why it cannot be carried out.</summary>
     public Task<Fault?>? Begin(string name, IReadOnlyList<XmlRpcValue> parameters, XmlRpcWriter writer, out Fault? fault)
     {

@@ -16,7 +16,8 @@ namespace Steward.Http.XmlRpc;
 /// Carries out calls. Checks come in Supervisor's order: the name, the number of parameters, the daemon's state, the types of
 /// the parameters, then what the core says.
 /// </summary>
-internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal, string supervisorVersion, CancellationToken endWaiting)
+internal sealed partial class RpcCalls(
+    ISupervisorControl control, JournalCalls journal, IHookControl? hooks, string supervisorVersion, CancellationToken endWaiting)
 {
     /// <summary>How long the answer of <c>system.multicall</c> gets before the calls that are left are refused, in bytes.</summary>
     private const int MaxMulticallBytes = 64 << 20;
@@ -39,12 +40,23 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
     public Task<Fault?>? Call(
         string name, IReadOnlyList<XmlRpcValue> parameters, IRequester client, XmlRpcWriter writer, out Fault? fault)
     {
-        XmlRpcMethod? method = Find(name);
+        XmlRpcMethod? method = Find(name, out RpcInterfaceConfig? space);
+        if (method is null && HookCalls.Has(name))
+        {
+            return HookCalls.Call(name, parameters, hooks, writer, endWaiting, out fault);
+        }
+
         if (method is null)
         {
             if (name.StartsWith(JournalCalls.Prefix, StringComparison.Ordinal) && journal.Begin(name, parameters, writer, out fault) is { } read)
             {
                 return fault is null ? read : null;
+            }
+
+            if (space?.Peer is not null)
+            {
+                fault = null;
+                return ForwardAsync(space, name, parameters, writer);
             }
 
             fault = new Fault(FaultCode.UnknownMethod);
@@ -61,6 +73,25 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
             }
 
             return MulticallAsync(calls, client, writer);
+        }
+
+        if (method.Verb is XmlRpcVerb.ListMethods && method.Accepts(parameters.Count) && control.RpcInterfaces.Any(one => one.Peer is not null))
+        {
+            fault = null;
+            return ListMethodsAsync(writer);
+        }
+
+        if (method.Verb is XmlRpcVerb.MethodHelp or XmlRpcVerb.MethodSignature && parameters is [XmlRpcString described]
+            && Find(described.Value, out RpcInterfaceConfig? asked) is null && asked?.Peer is not null)
+        {
+            fault = null;
+            return ForwardAsync(asked, "system." + method.Name, parameters, writer);
+        }
+
+        if (space is { Whitelist.Count: > 0 } && !IsListed(space, method.Name))
+        {
+            fault = new Fault(NotInWhitelist, method.Name);
+            return null;
         }
 
         Task<Outcome>? outcome = Begin(method, parameters, client, writer, out fault);
@@ -145,19 +176,21 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
     }
 
     /// <summary>A method is <c>namespace.name</c> with one dot; the namespaces are those of the configuration and <c>system</c>.</summary>
-    private XmlRpcMethod? Find(string name)
+    private XmlRpcMethod? Find(string name, out RpcInterfaceConfig? found)
     {
+        found = null;
         int dot = name.IndexOf('.', StringComparison.Ordinal);
-        if (dot < 0 || name.IndexOf('.', dot + 1) >= 0)
+        if (dot < 0)
         {
             return null;
         }
 
         ReadOnlySpan<char> space = name.AsSpan(0, dot);
+        bool isDeep = name.IndexOf('.', dot + 1) >= 0;
         XmlRpcMethod? method;
         if (space is SystemNamespace)
         {
-            return SystemMethods.TryGetValue(name.AsSpan(dot + 1), out method) ? method : null;
+            return !isDeep && SystemMethods.TryGetValue(name.AsSpan(dot + 1), out method) ? method : null;
         }
 
         IReadOnlyList<RpcInterfaceConfig> interfaces = control.RpcInterfaces;
@@ -165,11 +198,23 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
         {
             if (space.SequenceEqual(interfaces[i].Name))
             {
-                return SupervisorMethods.TryGetValue(name.AsSpan(dot + 1), out method) ? method : null;
+                found = interfaces[i];
+                ReadOnlySpan<char> member = name.AsSpan(dot + 1);
+                return found.Kind switch
+                {
+                    // What another program calls its methods is its own matter.
+                    RpcInterfaceKind.Peer => null,
+                    _ when isDeep => null,
+                    RpcInterfaceKind.Supervisor => SupervisorMethods.TryGetValue(member, out method) ? method : null,
+                    RpcInterfaceKind.Twiddler => XmlRpcMethods.Twiddler.GetValueOrDefault(member.ToString()),
+                    _ => XmlRpcMethods.Laforge.GetValueOrDefault(member.ToString()),
+                };
             }
         }
 
-        return null;
+        return space is NativeNamespace && !isDeep && interfaces.Any(one => one.Kind == RpcInterfaceKind.Supervisor)
+            ? XmlRpcMethods.Steward.GetValueOrDefault(name[(dot + 1)..])
+            : null;
     }
 
     /// <summary>Writes the answer of a query; hands a command to the core and returns its task.</summary>
@@ -203,6 +248,11 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
         {
             fault = ShutdownState;
             return null;
+        }
+
+        if (method.Verb is >= XmlRpcVerb.GetEventPools and <= XmlRpcVerb.RemoveProcessFromGroup)
+        {
+            return BeginNative(method.Verb, p, parameters, client, writer, out fault);
         }
 
         string name;
@@ -381,13 +431,31 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
 
     private void ListMethods(XmlRpcWriter writer)
     {
+        WriteNames(OwnMethods(), writer);
+    }
+
+    /// <summary>The names of the methods that the daemon itself carries out.</summary>
+    private List<string> OwnMethods()
+    {
         var names = new List<string>();
-        foreach (string name in control.RpcInterfaces.Select(one => one.Name).Where(one => one != SystemNamespace).Distinct())
+        foreach (RpcInterfaceConfig one in control.RpcInterfaces.Where(one => one.Name != SystemNamespace).DistinctBy(one => one.Name))
         {
-            names.AddRange(XmlRpcMethods.Supervisor.Keys.Select(member => name + "." + member));
+            IEnumerable<string> members = one.Kind switch
+            {
+                RpcInterfaceKind.Supervisor => XmlRpcMethods.Supervisor.Keys,
+                RpcInterfaceKind.Twiddler => XmlRpcMethods.Twiddler.Keys,
+                RpcInterfaceKind.Laforge => XmlRpcMethods.Laforge.Keys,
+                _ => [],
+            };
+            names.AddRange(members.Select(member => one.Name + "." + member));
         }
 
         names.AddRange(XmlRpcMethods.System.Keys.Select(member => SystemNamespace + "." + member));
+        return names;
+    }
+
+    private static void WriteNames(List<string> names, XmlRpcWriter writer)
+    {
         names.Sort(StringComparer.Ordinal);
         writer.BeginArray();
         foreach (string name in names)
@@ -401,7 +469,7 @@ internal sealed class RpcCalls(ISupervisorControl control, JournalCalls journal,
 
     private Fault? Describe(XmlRpcVerb verb, XmlRpcValue name, XmlRpcWriter writer)
     {
-        if (name is not XmlRpcString text || Find(text.Value) is not { } method)
+        if (name is not XmlRpcString text || Find(text.Value, out _) is not { } method)
         {
             return new Fault(FaultCode.SignatureUnsupported);
         }

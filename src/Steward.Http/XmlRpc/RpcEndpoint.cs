@@ -15,14 +15,15 @@ namespace Steward.Http.XmlRpc;
 /// <c>POST /RPC2</c>: body → call → answer. A call that needs no waiting is decoded, carried out and written on the thread that
 /// read it, without a task.
 /// </summary>
-internal sealed class RpcEndpoint(ISupervisorControl control, JournalQueries journal, string supervisorVersion, CancellationToken endWaiting)
+internal sealed class RpcEndpoint(
+    ISupervisorControl control, JournalQueries journal, IHookControl? hooks, string supervisorVersion, CancellationToken endWaiting)
 {
     private const int FirstBytes = 64 << 10;
     private const int LongAnswer = 128 << 10;
 
     private static readonly StringValues TextXml = "text/xml";
 
-    private readonly RpcCalls _calls = new(control, new JournalCalls(journal), supervisorVersion, endWaiting);
+    private readonly RpcCalls _calls = new(control, new JournalCalls(journal), hooks, supervisorVersion, endWaiting);
 
     public Task Answer(Exchange exchange)
     {

@@ -72,6 +72,19 @@ internal sealed class ChildEnvironment
         return entries;
     }
 
+    /// <summary>Makes an environment of the inherited one and some variables; later ones win.</summary>
+    public IReadOnlyList<byte[]> With(IReadOnlyList<KeyValuePair<string, string>> variables)
+    {
+        List<byte[]> entries = [.. _inherited.Select(static variable => variable.Entry)];
+        var added = new Dictionary<string, int>(variables.Count, StringComparer.Ordinal);
+        foreach ((string name, string value) in variables)
+        {
+            Set(entries, added, name, value);
+        }
+
+        return entries;
+    }
+
     private void Set(List<byte[]> entries, Dictionary<string, int> added, string name, string value)
     {
         byte[] entry = NativeText.Encode(name + "=" + value);

@@ -35,6 +35,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     private readonly HealthProber _health;
     private readonly IProcessHostEvents _events;
     private readonly ChildEnvironment _environment = new();
+    private readonly HookProcesses _hookProcesses;
     private readonly HashSet<int> _children = [];
     private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
     private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
@@ -60,12 +61,17 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
         _survivors = new Survivors(events);
         _sampler = new MemorySampler(events);
         _health = new HealthProber(events);
+        _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
     }
+
+    /// <summary>The programs of hooks. They are children of the daemon, so their end is noticed only while the engine runs.</summary>
+    public IHookProcesses HookProcesses => _hookProcesses;
 
     /// <summary>A reload brought new settings; they hold for spawns from now on.</summary>
     public void Reconfigure(ProcessHostOptions options)
     {
         _options = options;
+        _hookProcesses.Options = options;
         _hub.Reconfigure(options);
     }
 
@@ -158,14 +164,7 @@ public sealed unsafe class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public bool TryReap(out int pid, out WaitStatus status)
     {
-        int raw = 0;
-        do
-        {
-            pid = LibC.waitpid(-1, &raw, LibC.WNOHANG);
-        }
-        while (LibC.Interrupted(pid));
-
-        status = new WaitStatus(raw);
+        _hookProcesses.Reap(_children, out pid, out status);
         if (_children.Remove(pid))
         {
             _survivors.Reaped(pid);

@@ -102,6 +102,30 @@ public enum XmlRpcVerb
     /// <summary><c>tailProcessStderrLog</c></summary>
     TailProcessStderrLog,
 
+    /// <summary><c>steward.getEventPools</c></summary>
+    GetEventPools,
+
+    /// <summary><c>steward.signalProcessTree</c></summary>
+    SignalProcessTree,
+
+    /// <summary><c>steward.listMethods</c></summary>
+    ListNativeMethods,
+
+    /// <summary><c>getAPIVersion</c> of the namespaces of plugins</summary>
+    GetPluginVersion,
+
+    /// <summary><c>twiddler.getGroupNames</c></summary>
+    GetGroupNames,
+
+    /// <summary><c>twiddler.log</c></summary>
+    WriteLog,
+
+    /// <summary><c>twiddler.addProgramToGroup</c></summary>
+    AddProgramToGroup,
+
+    /// <summary><c>twiddler.removeProcessFromGroup</c></summary>
+    RemoveProcessFromGroup,
+
     /// <summary><c>system.listMethods</c></summary>
     ListMethods,
 
@@ -147,7 +171,7 @@ public sealed class XmlRpcMethod
 }
 
 /// <summary>The table of methods. A name is looked up here and nowhere else: nothing is reached by reflection.</summary>
-public static class XmlRpcMethods
+public static partial class XmlRpcMethods
 {
     /// <summary>The version of the API, <c>getAPIVersion</c>.</summary>
     public const string ApiVersion = "3.0";

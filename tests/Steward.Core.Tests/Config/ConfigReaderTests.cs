@@ -372,8 +372,12 @@ public sealed class ConfigReaderTests
 
         [Theory]
         [InlineData("[rpcinterface:x]\n", "section [rpcinterface:x] does not specify a supervisor.rpcinterface_factory")]
-        [InlineData("[rpcinterface:x]\nsupervisor.rpcinterface_factory=a.b:c\n", "a.b:c cannot be resolved within [rpcinterface:x]: No module named 'a'")]
-        [InlineData("[rpcinterface:x]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:c\n", "supervisor.rpcinterface:c cannot be resolved within [rpcinterface:x]: module 'supervisor.rpcinterface' has no attribute 'c'")]
+        [InlineData("[rpcinterface:x]\nsupervisor.rpcinterface_factory=a.b:c\n", "a.b:c cannot be resolved within [rpcinterface:x]: No module named 'a' (Python is not loaded here; a program of its own can serve the methods, see steward.rpc_url)")]
+        [InlineData("[rpcinterface:x]\nsteward.rpc_url=tcp://x\n", "Invalid steward.rpc_url in [rpcinterface:x]: 'tcp://x' begins with neither unix:// nor http://")]
+        [InlineData("[rpcinterface:x]\nsteward.rpc_url=http://10.0.0.1:80/\n", "Invalid steward.rpc_url in [rpcinterface:x]: 'http://10.0.0.1:80/' does not stay on this machine")]
+        [InlineData("[rpcinterface:x]\nsteward.rpc_url=unix:///a\nsteward.rpc_timeout=0\n", "[rpcinterface:x] section sets invalid steward.rpc_timeout (0)")]
+        [InlineData("[rpcinterface:supervisor]\nsteward.rpc_url=unix:///a\n", "the namespace 'supervisor' of [rpcinterface:supervisor] cannot be served by another program")]
+        [InlineData("[rpcinterface:x]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:c\n", "supervisor.rpcinterface:c cannot be resolved within [rpcinterface:x]: module 'supervisor.rpcinterface' has no attribute 'c' (Python is not loaded here; a program of its own can serve the methods, see steward.rpc_url)")]
         [InlineData("[eventlistener:x]\ncommand=a\nevents=TICK\nresult_handler=a.b:c\n", "a.b:c cannot be resolved within [eventlistener:x]: No module named 'a'")]
         [InlineData("[inet_http_server]\nport=1\n[rpcinterface:x]\nother=1\n" + Factory, "Could not make x rpc interface")]
         public void Errors(string sections, string expected)
@@ -381,6 +385,39 @@ public sealed class ConfigReaderTests
             Refused(expected, "[supervisord]\n" + sections);
             Assert.NotNull(Read("[supervisord]\n" + sections).Faults.First(fault => fault.Severity == FaultSeverity.Error).Remedy);
         }
+
+        [Fact]
+        public void Another_program_may_serve_a_namespace()
+        {
+            RpcInterfaceConfig one = Programs(
+                "[unix_http_server]\nfile=/s\n[rpcinterface:mine]\nsteward.rpc_url=unix://%(here)s/mine.sock\nsteward.rpc_timeout=3\n"
+                + "supervisor.rpcinterface_factory=mine:make\ncolor=red\n").RpcInterfaces[0];
+            Assert.Equal(RpcInterfaceKind.Peer, one.Kind);
+            Assert.Equal(new RpcPeer("unix:///etc/mine.sock", "/etc/mine.sock", "", 0, "/RPC2", 3), one.Peer);
+        }
+
+        [Theory]
+        [InlineData("http://127.0.0.1:9", "127.0.0.1 9 /RPC2")]
+        [InlineData("http://127.0.0.1:9/", "127.0.0.1 9 /RPC2")]
+        [InlineData("http://localhost:9/x/y?z", "127.0.0.1 9 /x/y?z")]
+        [InlineData("http://[::1]:9/x", "::1 9 /x")]
+        [InlineData("http://127.0.0.1", "'http://127.0.0.1' names no port")]
+        [InlineData("http://[::1]", "'http://[::1]' names no port")]
+        [InlineData("http://127.0.0.1:0", "'http://127.0.0.1:0' names no port")]
+        [InlineData("http://example.org:9", "'http://example.org:9' does not stay on this machine")]
+        [InlineData("http://0.0.0.0:9", "'http://0.0.0.0:9' does not stay on this machine")]
+        [InlineData("http://127.0.0.1:9/a b", "the path of 'http://127.0.0.1:9/a b' has characters that cannot be sent")]
+        [InlineData("unix://a", "the path of 'unix://a' is not absolute")]
+        public void Its_address_is_on_this_machine(string url, string expected) =>
+            Assert.Equal(expected, RpcPeer.TryParse(url, 1, out RpcPeer? peer, out string? error) ? $"{peer!.Address} {peer.Port} {peer.Target}" : error);
+
+        [Fact]
+        public void The_methods_of_known_plugins_are_built_in() => Assert.Equal(
+            [(RpcInterfaceKind.Twiddler, "log,addProgramToGroup"), (RpcInterfaceKind.Laforge, "")],
+            Programs(
+                "[unix_http_server]\nfile=/s\n[rpcinterface:twiddler]\nsupervisor.rpcinterface_factory=supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface\n"
+                + "whitelist=log, addProgramToGroup\n[rpcinterface:laforge]\nsupervisor.rpcinterface_factory=mr.laforge.rpcinterface:make_laforge_rpcinterface\n")
+                .RpcInterfaces.Select(one => (one.Kind, string.Join(',', one.Whitelist))));
 
         [Fact]
         public void Defaults_of_all_sections_are_not_settings_of_the_interface() =>
@@ -619,7 +656,15 @@ public sealed class ConfigReaderTests
             Assert.Equal(("l", 999, true), (pool.Processes[0].Name, pool.Processes[0].Priority, pool.Processes[0].IsListener));
         }
 
+        [Fact]
+        public void What_happens_to_a_listener_that_fails_is_a_setting()
+        {
+            EventPoolConfig pool = Programs("[eventlistener:l]\ncommand=a\nevents=TICK_5\nunknown_restart=no\nresult_timeout=30\n").Groups[0].Pool!;
+            Assert.Equal((false, 30), (pool.UnknownRestart, pool.ResultTimeout));
+        }
+
         [Theory]
+        [InlineData("events=TICK\nresult_timeout=-1", "[eventlistener:l] section sets invalid result_timeout (-1)")]
         [InlineData("", "[eventlistener:l] section requires an \"events\" line")]
         [InlineData("events=", "[eventlistener:l] section requires an \"events\" line")]
         [InlineData("events=TICK,", "Unknown event type  in [eventlistener:l] events")]
@@ -692,7 +737,9 @@ public sealed class ConfigReaderTests
         [InlineData("[program:x]\ncommand=a\nstdout_logfile=/tmp/l\n[program:y]\ncommand=a\nstdout_logfile=/tmp/../tmp/l\n", "/etc/s.conf:7: warning: [program:y] stdout_logfile=/tmp/../tmp/l: stdout of x is written to the same file, and each rotates it by itself \u2014 give each a file of its own, or set stdout_logfile_maxbytes=0 for both")]
         [InlineData("[unix_http_server]\nfile=/a\nusername=\npassword=x\n", "/etc/s.conf:4: warning: [unix_http_server] username=: an empty username lets everybody in \u2014 name a user, or take username and password out")]
         [InlineData("[rpcinterface:x]\nother=1\n" + Factory, "/etc/s.conf:3: warning: [rpcinterface:x] other=1: no such key is known here: it is ignored")]
-        [InlineData("[ctlplugin:x]\nother=1\n", "/etc/s.conf:2: warning: [ctlplugin:x]: plugins in Python cannot be loaded: the control tool will not have its commands")]
+        [InlineData("[ctlplugin:x]\nother=1\n", "/etc/s.conf:2: warning: [ctlplugin:x]: plugins in Python cannot be loaded: the control tool will not have its commands \u2014 name a command with steward.ctl_command")]
+        [InlineData("[ctlplugin:x]\nsteward.ctl_command=/x\n[zoo]\n", "/etc/s.conf:4: warning: [zoo]: no such section is known: it is ignored")]
+        [InlineData("identifier=my host\n", "/etc/s.conf:2: warning: [supervisord] identifier=my host: identifier 'my host' has a blank or a colon in it, at which event listeners will cut it in two \u2014 write it with letters, digits, dots and hyphens")]
         [InlineData("[DEFAULT]\nstartsec=2\n", "/etc/s.conf:3: warning: [DEFAULT] startsec=2: no section knows this key \u2014 did you mean startsecs?")]
         public void Are_warned_about(string text, string expected) => Assert.Equal([expected], Warnings("[supervisord]\n" + text));
 

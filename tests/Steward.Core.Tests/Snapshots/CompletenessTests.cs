@@ -1,6 +1,7 @@
 using System.Reflection;
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Model;
 using Steward.Core.Snapshots;
 using Steward.Core.Supervision;
@@ -23,19 +24,19 @@ public static class CompletenessTests
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
-            + "OutOfReach Purpose InFlight Waiters Listener StdoutCarry StderrCarry RestartReason Memory Health Linger IsKilled",
+            + "OutOfReach Purpose InFlight Waiters IsRecovering Violations Listener StdoutCarry StderrCarry RestartReason Memory Health Linger IsKilled",
             "Group Config Due")]
         [InlineData("Supervision.Linger", "Exit KillAt GiveUpAt Due Pause IsSaid IsKillSaid", "")]
         [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
         [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
         [InlineData("Model.Intent", "Name IsWanted DisabledFor Since", "")]
-        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal", "")]
+        [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal ToGroup", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
         [InlineData("Supervision.Timed", "Due", "")]
-        [InlineData("Events.EventPool", "_buffer _nextSerial _rejected _rejections Due", "Group Mask Capacity")]
+        [InlineData("Events.EventPool", "_buffer _nextSerial _rejected _rejections Due Delivered Rejections Returned Discarded", "Group Mask Capacity")]
         [InlineData("Events.PooledEvent", "Serial PoolSerial Type Payload", "")]
-        [InlineData("Events.ListenerProtocol", "State Event IsDeaf _buffer _start _resultLeft _resultSeen _isOk", "BadLine")]
+        [InlineData("Events.ListenerProtocol", "State Event Due IsDeaf _buffer _start _resultLeft _resultSeen _isOk", "BadLine")]
         [InlineData("Events.Utf8Carry", "_held", "")]
         [InlineData("Model.WaitStatus", "Raw", "")]
         public void When_a_field_is_added_Then_somebody_decides_whether_it_is_written(string type, string written, string notWritten)
@@ -95,7 +96,16 @@ public static class CompletenessTests
                     Password = "p",
                 },
             ],
-            RpcInterfaces = [new RpcInterfaceConfig("supervisor", "factory")],
+            RpcInterfaces =
+            [
+                new RpcInterfaceConfig("supervisor", "factory"),
+                new RpcInterfaceConfig("twiddler", "") { Kind = RpcInterfaceKind.Twiddler, Whitelist = ["log", "getGroupNames"] },
+                new RpcInterfaceConfig("x", "")
+                {
+                    Kind = RpcInterfaceKind.Peer,
+                    Peer = new RpcPeer("http://localhost:7/y", "", "127.0.0.1", 7, "/y", 3),
+                },
+            ],
             Groups =
             [
                 new GroupConfig
@@ -158,7 +168,35 @@ public static class CompletenessTests
                             },
                         },
                     ],
-                    Pool = new EventPoolConfig(["EVENT"], 3, "h"),
+                    Pool = new EventPoolConfig(["EVENT"], 3, "h") { UnknownRestart = false, ResultTimeout = 7 },
+                },
+            ],
+            Hooks =
+            [
+                new HookConfig
+                {
+                    Name = "h",
+                    Events = HookEvents.Running,
+                    Programs = ["a*", "b"],
+                    Processes = ["g:p"],
+                    Kind = HookKind.Mail,
+                    Target = "a@b",
+                    Timeout = 3,
+                    User = User,
+                    Format = HookFormat.Telegram,
+                    Template = "%(name)s",
+                    Secret = "s",
+                    Token = "t",
+                    Chat = "c",
+                    Headers = [KeyValuePair.Create("x", "y")],
+                    Retries = 2,
+                    RetryFor = 4,
+                    QueueSize = 5,
+                    MinInterval = 6,
+                    SendMail = "/bin/mail",
+                    SmtpHost = "m",
+                    SmtpPort = 7,
+                    From = "f@g",
                 },
             ],
             ServerUrl = "unix:///sock",
@@ -188,6 +226,7 @@ public static class CompletenessTests
                 new FastCgiSocketConfig { Program = "" },
                 new MemoryLimitConfig { Bytes = 0 },
                 new HealthConfig { Url = "" },
+                new HookConfig { Name = "", Kind = default, Target = "" },
                 new Configuration
                 {
                     File = "",
@@ -202,7 +241,7 @@ public static class CompletenessTests
                 },
             };
             ProcessConfig process = Full.Groups[0].Processes[0];
-            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, process.MemoryLimit!, process.Health!, Full];
+            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, process.MemoryLimit!, process.Health!, Full.Hooks[0], Full];
 
             Assert.All(ordinary.Zip(full), pair =>
             {

@@ -139,7 +139,7 @@ internal sealed class SupervisorWorld
             case CheckCommand check:
                 return new CommandChecked(check.Process, check.Request, _random.Next(6) == 0 ? new Fault(FaultCode.NoFile, "/x") : null);
             case PrepareGroup prepare:
-                return Prepared(prepare.Request, prepare.Group);
+                return Prepared(prepare.Request, prepare.Group) with { Extends = prepare.Extends };
             case ClearLogs clear:
                 return new LogsCleared(clear.Process, clear.Request, _random.Next(4) > 0);
             case ValidateReload:
@@ -199,6 +199,8 @@ internal sealed class SupervisorWorld
             20 or 21 => new RemoveProcessGroup(group),
             22 when _random.Next(20) == 0 => new Shutdown(),
             22 when _random.Next(4) == 0 => new Restart(),
+            23 when _random.Next(2) == 0 => new AddProcesses(group, [NextProcess(Pick("extra", "more"), group, GroupKind.Program)]),
+            23 => new RemoveProcess(group, Pick("extra", "more", "a")),
             _ => new SendRemoteCommEvent("x", ""),
         };
     }
@@ -234,6 +236,10 @@ internal sealed class SupervisorWorld
         Pool = kind == GroupKind.EventListener
             ? new EventPoolConfig([Pick("EVENT", "PROCESS_STATE", "TICK_5"), Pick("REMOTE_COMMUNICATION", "TICK")], Pick(1, 3, 10),
                 "supervisor.dispatchers:default_handler")
+            {
+                UnknownRestart = _random.Next(3) > 0,
+                ResultTimeout = Pick(0, 1, 5),
+            }
             : null,
     };
 

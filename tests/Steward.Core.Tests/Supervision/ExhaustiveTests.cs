@@ -28,6 +28,9 @@ public sealed class ExhaustiveTests
         ("late news", LateNews),
     ];
 
+    // A deadline in STOPPED is the pause of a listener that broke the protocol; ListenerRecoveryTests have it.
+    private static readonly (ProcessState, ProcessTrigger) ListenersOnly = (ProcessState.Stopped, ProcessTrigger.Due);
+
     private static void TooMuch(Machine machine, string name)
     {
         ProcessSlot slot = machine.Slot(name);
@@ -58,7 +61,7 @@ public sealed class ExhaustiveTests
             (from state in Enum.GetValues<ProcessState>()
              from trigger in Enum.GetValues<ProcessTrigger>()
              where state != ProcessState.Unknown && ProcessTable.Action(state, trigger) != ProcessAction.Nothing
-             select (state, trigger)).Except(watcher.Cells));
+             select (state, trigger)).Except(watcher.Cells).Except([ListenersOnly]));
     }
 
     private static void Play(Watcher watcher, int[] moves)

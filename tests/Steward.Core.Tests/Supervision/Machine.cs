@@ -99,7 +99,8 @@ internal sealed class Machine
         Name = name,
         Priority = -1,
         Processes = EquatableList.From(processes.Select(process => process with { IsListener = true })),
-        Pool = new EventPoolConfig(EquatableList.From(events), bufferSize, "supervisor.dispatchers:default_handler"),
+        // What follows a violation has tests of its own.
+        Pool = new EventPoolConfig(EquatableList.From(events), bufferSize, "supervisor.dispatchers:default_handler") { UnknownRestart = false },
     };
 
     /// <summary>Everything but ticks, unless one asks for other events.</summary>
@@ -272,7 +273,7 @@ internal sealed class Machine
                 break;
 
             case PrepareGroup prepare:
-                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure, prepare.Requester));
+                Step(new GroupPrepared(prepare.Request, prepare.Group, [], PrepareFailure, prepare.Requester) { Extends = prepare.Extends });
                 break;
 
             case ClearLogs clear:

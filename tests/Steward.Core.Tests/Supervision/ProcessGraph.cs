@@ -9,7 +9,7 @@ internal static class ProcessGraph
     /// <summary>Every change of a state that there may ever be.</summary>
     public static readonly (ProcessAction Action, ProcessState From, ProcessState To, string When)[] Edges =
     [
-        (ProcessAction.Launch, ProcessState.Stopped, ProcessState.Starting, "autostart or a request"),
+        (ProcessAction.Launch, ProcessState.Stopped, ProcessState.Starting, "autostart, a request, or the pause of a listener that broke the protocol is over"),
         (ProcessAction.Launch, ProcessState.Exited, ProcessState.Starting, "autorestart or a request"),
         (ProcessAction.Launch, ProcessState.Fatal, ProcessState.Starting, "a request"),
         (ProcessAction.Launch, ProcessState.Backoff, ProcessState.Starting, "the retry is due: after the k-th failure in a row, k seconds"),

@@ -38,7 +38,7 @@ internal sealed class Watcher : IMachineObserver
             long[] dues =
             [
                 slot.StateDue, slot.ReportDue, slot.Memory?.Due ?? long.MaxValue, slot.Health?.Due ?? long.MaxValue,
-                slot.Linger?.Due ?? long.MaxValue,
+                slot.Linger?.Due ?? long.MaxValue, slot.Listener?.Due ?? long.MaxValue,
             ];
             Assert.Equal(dues.Min(), slot.Due);
             Assert.True(slot.RestartReason is null || slot.State == ProcessState.Stopping, $"{slot.Name} is {slot.State.Name()} and to be restarted");

@@ -81,6 +81,11 @@ internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Co
                 throw new InvariantException($"{slot.Namespec} is {state.Name()} and keeps requests waiting");
             }
 
+            if (state == ProcessState.Stopped && (slot.StateDue != long.MaxValue) != slot.IsRecovering)
+            {
+                throw new InvariantException($"{slot.Namespec} is STOPPED and a start is due, or none although it shall recover");
+            }
+
             if (slot.Linger is { Due: long.MaxValue })
             {
                 throw new InvariantException($"{slot.Namespec} has survivors that nobody looks for");
@@ -92,7 +97,7 @@ internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Co
             }
 
             long watches = Math.Min(slot.Memory?.Due ?? long.MaxValue, slot.Health?.Due ?? long.MaxValue);
-            if (slot.Due != Math.Min(Math.Min(slot.StateDue, slot.ReportDue), Math.Min(watches, slot.Linger?.Due ?? long.MaxValue)))
+            if (slot.Due != Math.Min(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue), Math.Min(watches, slot.Linger?.Due ?? long.MaxValue)))
             {
                 throw new InvariantException($"{slot.Namespec} is queued for another time than its deadline");
             }

@@ -90,7 +90,11 @@ internal sealed class ConfigurationMaker
             Priority = _random.Pick<int>([-1, -1, 999]),
             Processes = EquatableList.From(processes),
             Pool = new EventPoolConfig(
-                _random.Pick<EquatableList<string>>(s_subscriptions), _random.Pick<int>([1, 2, 10]), "supervisor.dispatchers:default_handler"),
+                _random.Pick<EquatableList<string>>(s_subscriptions), _random.Pick<int>([1, 2, 10]), "supervisor.dispatchers:default_handler")
+            {
+                UnknownRestart = _random.Percent(70),
+                ResultTimeout = _random.Pick<int>([0, 0, 1, 30]),
+            },
         };
     }
 

@@ -1,3 +1,4 @@
+using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
@@ -46,6 +47,8 @@ internal sealed class VirtualClients(SimRandom random)
             16 => new SendRemoteCommEvent("t", "data"),
             17 => random.Percent(50) ? new ClearProcessLogs(Name()) : new ClearAllProcessLogs(),
             18 or 19 => new AddProcessGroup(Group()),
+            20 when random.Percent(30) => new AddProcesses(Group(), [Joining()]),
+            21 when random.Percent(30) => new RemoveProcess(Group(), random.Pick<string>(["joined", "joined2"])),
             _ => new RemoveProcessGroup(Group()),
         };
         return new CommandReceived(Ask(command.GetType().Name), command);
@@ -59,6 +62,12 @@ internal sealed class VirtualClients(SimRandom random)
         }
 
         Answered++;
+    }
+
+    private ProcessConfig Joining()
+    {
+        string name = random.Pick<string>(["joined", "joined2"]);
+        return new ProcessConfig { Name = name, Program = name, Command = "/bin/" + name };
     }
 
     private string Name() => random.Pick<string>(s_names);
