@@ -120,6 +120,11 @@ internal sealed partial class CtlSession : IDisposable
             catch (CommandFailedException e)
             {
                 _out.Line("error: " + e.Message);
+                if (e.Failure is { } failure)
+                {
+                    ExplainMissing(failure);
+                }
+
                 Fail(ExitStatus.Generic);
             }
 
@@ -252,6 +257,7 @@ internal sealed partial class CtlSession : IDisposable
         else if (answer.Failure is { Kind: TransportFailureKind.Refused or TransportFailureKind.NoSuchFile } failure)
         {
             _out.Line(failure.Describe(_url));
+            ExplainMissing(failure);
             Fail(failure.Kind == TransportFailureKind.Refused ? ExitStatus.InsufficientPrivileges : ExitStatus.NotRunning);
         }
         else
@@ -280,7 +286,10 @@ internal sealed partial class CtlSession : IDisposable
     /// <summary>What ends a command: a fault that it has no words for, or no answer.</summary>
     private CommandFailedException Unexpected<T>(Answer<T> answer) => answer.Fault is { } fault
         ? new CommandFailedException(FaultText(fault))
-        : new CommandFailedException(answer.Failure!.Describe(_url)) { NeedsLogin = answer.Failure.Kind == TransportFailureKind.Unauthorized };
+        : new CommandFailedException(answer.Failure!.Describe(_url))
+        {
+            NeedsLogin = answer.Failure.Kind == TransportFailureKind.Unauthorized, Failure = answer.Failure,
+        };
 
     // As every client in Python prints it: <Fault 10: 'BAD_NAME: x'>.
     private static string FaultText(RpcFault fault) =>
@@ -330,4 +339,7 @@ internal sealed class CommandFailedException(string message) : Exception(message
 {
     /// <summary>Says whether the daemon wants a login.</summary>
     public bool NeedsLogin { get; init; }
+
+    /// <summary>Why there was no answer; null when there was one.</summary>
+    public TransportFailure? Failure { get; init; }
 }

@@ -20,6 +20,9 @@ internal sealed record CtlSettings
 
     public string? HistoryFile { get; init; }
 
+    /// <summary>Where the daemon of this configuration writes its pid; null when the file does not say.</summary>
+    public string? PidFile { get; init; }
+
     /// <summary>Says whether somebody answers questions: with <c>-i</c>, or without an action.</summary>
     public bool Interactive { get; init; }
 
@@ -59,6 +62,7 @@ internal sealed record CtlSettings
             HistoryFile = options.HistoryFile is { } history
                 ? PosixPath.Absolute(PosixPath.ExpandUser(history, environment), environment.CurrentDirectory)
                 : section.HistoryFile,
+            PidFile = section.PidFile,
             Interactive = options.Interactive || options.Words.Count == 0,
             Plugins = section.Plugins,
             Warnings = section.Warnings,
@@ -77,6 +81,8 @@ internal sealed record CtlSettings
         public string? Prompt { get; private init; }
 
         public string? HistoryFile { get; private init; }
+
+        public string? PidFile { get; private init; }
 
         public IReadOnlyList<CtlPlugin> Plugins { get; private init; } = [];
 
@@ -114,10 +120,18 @@ internal sealed record CtlSettings
                 HistoryFile = string.IsNullOrEmpty(history)
                     ? null
                     : PosixPath.Absolute(PosixPath.ExpandUser(history, environment), environment.CurrentDirectory),
+                PidFile = PidFileOf(document, names.Set("host_node_name", environment.HostName), environment),
                 Plugins = plugins,
                 Warnings = warnings,
             };
         }
+
+        // Only to tell more when nobody answers: whatever is wrong with it is the daemon's to complain about.
+        private static string? PidFileOf(IniDocument document, Expansions names, IConfigEnvironment environment) =>
+            document.Find("supervisord") is { } daemon && daemon.TryGet("pidfile", out string? written)
+                && Expander.TryExpand(written, names, "supervisord.pidfile", out string? path, out _)
+                ? PosixPath.Absolute(PosixPath.ExpandUser(path, environment), environment.CurrentDirectory)
+                : null;
 
         // Null when it cannot be opened.
         private static IniDocument? Parse(string file, IConfigEnvironment environment)

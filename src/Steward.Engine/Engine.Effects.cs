@@ -61,6 +61,22 @@ public sealed partial class Engine
                 Host.ReopenLogs();
                 break;
 
+            case EndSurvivors end:
+                Apply(new SurvivorsFound(end.Process, end.Incarnation, Host.EndSurvivors(end)));
+                break;
+
+            case SaveIntents save:
+                Intents?.Save(save.Intents);
+                break;
+
+            case MeasureMemory measure:
+                Host.MeasureMemory(measure.Process, measure.Incarnation, measure.Pid);
+                break;
+
+            case ProbeHealth probe:
+                Host.ProbeHealth(probe.Process, probe.Incarnation, probe.Health);
+                break;
+
             case Log line:
                 _log.Write(line.Level, line.Text, _clock.Now.Wall);
                 break;

@@ -1,3 +1,4 @@
+using Steward.Core.Inputs;
 using Steward.Core.Model;
 
 namespace Steward.Engine;
@@ -31,6 +32,14 @@ public sealed partial class Engine
     /// <inheritdoc/>
     public void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput = null) =>
         Arrive(new Arrival(process, incarnation, default, Data: null, IsCapture: false, lastOutput));
+
+    /// <inheritdoc/>
+    public void MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes) =>
+        Post(default, () => Apply(new MemoryMeasured(process, incarnation, bytes, processes)));
+
+    /// <inheritdoc/>
+    public void HealthProbed(ProcessId process, Incarnation incarnation, string? failure) =>
+        Post(default, () => Apply(new HealthProbed(process, incarnation, failure)));
 
     private void Arrive(Arrival arrival)
     {

@@ -98,6 +98,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <summary>The configuration in force: the one that the daemon was started or reloaded with.</summary>
     public Configuration? InForce => _control;
 
+    /// <summary>Where intents are kept; null: they end with the daemon. Set before <see cref="Start"/>.</summary>
+    public IIntentStore? Intents { get; set; }
+
     /// <summary>
     /// Completes when everything is stopped: true for a reload, false for good. Faulted when the engine died of a defect of its own.
     /// </summary>
@@ -114,6 +117,9 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
     /// <summary>Takes the kernel's side on, which reports to this engine. Once, before anything else.</summary>
     public void Attach(IProcessHost host) => _host = host;
+
+    /// <summary>Takes in what was remembered of an earlier life. At start, before <see cref="Load"/>.</summary>
+    public void Recall(IReadOnlyList<Intent> intents) => Apply(new IntentsRead(intents));
 
     /// <summary>
     /// Makes a configuration the present one and activates its groups. At start on the calling thread, before <see cref="Start"/>; at

@@ -159,6 +159,8 @@ internal sealed partial class Daemon
             KeepJournal(engine, journal);
             engine.ProgramReader = ReadProgram;
             using HookRunner hooks = RunHooks(engine, host, log);
+            using var intents = new IntentFile(IntentPath(), engine.Log);
+            engine.Intents = intents;
             using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
             DaemonSignals.Unblock();
             host.Begin();

@@ -64,6 +64,7 @@ internal sealed partial class Daemon
 
     private void StopHttp()
     {
+        _formerHttp.AddRange(_files?.End() ?? []);
         IEnumerable<HttpServers> all = _http is null ? _formerHttp : _formerHttp.Append(_http);
         Task.WhenAll(all.Select(static one => one.StopAsync())).GetAwaiter().GetResult();
         _formerHttp.Clear();
@@ -117,7 +118,9 @@ internal sealed partial class Daemon
         long began = SystemClock.Instance.Now.Monotonic;
         try
         {
-            _http!.CloseGateAsync(GatePatience).GetAwaiter().GetResult();
+            IReadOnlyList<HttpServers> later = _files!.End();
+            Task.WhenAll(later.Append(_http!).Select(static one => one.CloseGateAsync(GatePatience))).GetAwaiter().GetResult();
+            _formerHttp.AddRange(later);
             return AtRest(parts, () => Exec(parts, file, began))!;
         }
         catch (Exception defect)

@@ -39,6 +39,7 @@ internal sealed partial class Daemon
     private PidFile? _pidFile;
     private HookControl? _hooks;
     private HttpServers? _http;
+    private SocketFiles? _files;
 
     private Daemon(DaemonStart start, Configuration configuration, Detachment? detachment)
     {
@@ -155,6 +156,9 @@ internal sealed partial class Daemon
             host.CleanUpAutoLogs();
         }
 
+        using var intents = new IntentFile(IntentPath(), engine.Log);
+        engine.Intents = intents;
+        engine.Recall(intents.Read());
         if (engine.Load(_configuration) is [string failure, ..])
         {
             throw new StartException(failure);
@@ -325,6 +329,13 @@ internal sealed partial class Daemon
         Syslog = Settings.LogFile is null,
     };
 
+    /// <summary>Beside the activity log rather than the pid file, whose folder is often emptied by a reboot.</summary>
+    private string IntentPath()
+    {
+        string beside = Settings.LogFile is { } log && !log.StartsWith("/dev/", StringComparison.Ordinal) ? log : Settings.PidFile;
+        return Path.Combine(Path.GetDirectoryName(Path.GetFullPath(beside))!, Settings.Identifier + ".intent");
+    }
+
     private SupervisorSettings EngineSettings() => new(Settings.Identifier, Settings.LogLevel);
 
     private ProcessHostOptions HostOptions(long? childNoFile) => new()
@@ -336,8 +347,15 @@ internal sealed partial class Daemon
         ChildNoFile = childNoFile,
     };
 
-    private HttpServers StartHttp(Parts parts) => HttpServers.StartAsync(
-        [.. _sockets!.Sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
+    private HttpServers StartHttp(Parts parts)
+    {
+        HttpServers servers = ServeHttp(parts, _sockets!.Sockets);
+        _files = new SocketFiles(_sockets, parts.Engine, restored => ServeHttp(parts, restored));
+        return servers;
+    }
+
+    private HttpServers ServeHttp(Parts parts, IReadOnlyList<ControlSocket> sockets) => HttpServers.StartAsync(
+        [.. sockets.Select(static socket => new HttpListener(socket.Config, socket.Fd))],
         parts.Engine,
         Program.SupervisorVersion,
         parts.Journal,

@@ -131,4 +131,11 @@ internal sealed class FakeHost : IProcessHost
     public bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog) => true;
 
     public void ReopenLogs() => Calls.Enqueue("reopen");
+
+    public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => [];
+
+    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => Events.MemoryMeasured(process, incarnation, 7 << 20, 1);
+
+    public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) =>
+        Events.HealthProbed(process, incarnation, "status 503");
 }

@@ -134,7 +134,19 @@ internal sealed class VirtualEngine(
                 Look(log);
                 break;
 
-            case ReopenLogs:
+            case ReopenLogs or SaveIntents:
+                break;
+
+            case MeasureMemory measure:
+                Apply(new MemoryMeasured(measure.Process, measure.Incarnation, Fails(40) ? 2 : 1, 1));
+                break;
+
+            case ProbeHealth probe:
+                Apply(new HealthProbed(probe.Process, probe.Incarnation, Fails(40) ? "status 503" : null));
+                break;
+
+            case EndSurvivors end:
+                Apply(new SurvivorsFound(end.Process, end.Incarnation, Fails(50) ? ["1 (it)"] : []));
                 break;
 
             case Stopped stopped:
@@ -189,7 +201,7 @@ internal sealed class VirtualEngine(
 
     private void Note(Input input)
     {
-        if (input is ChildSpawned or SpawnFailed or ChildExited or SignalAnswered or CommandChecked)
+        if (input is ChildSpawned or SpawnFailed or ChildExited or SignalAnswered or CommandChecked or SurvivorsFound)
         {
             if (News.Count == 8)
             {

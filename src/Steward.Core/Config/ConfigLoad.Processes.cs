@@ -26,7 +26,8 @@ internal sealed partial class ConfigLoad
             .Set("group_name", groupName);
 
         int priority = reader.Integer("priority", names, 999);
-        bool autoStart = reader.Boolean("autostart", names, true);
+        bool autoStartAsLast = PythonText.Strip(reader.Text("autostart", names) ?? "").Equals("last", StringComparison.OrdinalIgnoreCase);
+        bool autoStart = autoStartAsLast || reader.Boolean("autostart", names, true);
         AutoRestart autoRestart = reader.Value<AutoRestart>(
             "autorestart", names, AutoRestart.Unexpected, ConfigValue.TryAutoRestart, "write true, false or unexpected");
         int startSecs = reader.Integer("startsecs", names, 1);
@@ -48,6 +49,14 @@ internal sealed partial class ConfigLoad
         string? serverUrl = reader.Text("serverurl", names);
         UserIdentity? user = reader.Value("user", names, null, _user, UserRemedy);
         int? umask = reader.Value<int?>("umask", names, null, TryOptionalOctal, OctalRemedy);
+        KillMode killMode = reader.Value<KillMode>("kill_mode", names, KillMode.Process, TryKillMode, "write group, tree or cgroup");
+        if (killMode == KillMode.Group)
+        {
+            stopAsGroup = killAsGroup = true;
+        }
+
+        MemoryLimitConfig? memoryLimit = ReadMemoryLimit(reader, names);
+        HealthConfig? health = ReadHealth(reader, names, startSecs);
 
         string template = section.TryGet("process_name", out string? written) ? written : "%(program_name)s";
         if (ConfigValue.TryName(template, out string? trimmed, out string? nameError))
@@ -89,6 +98,7 @@ internal sealed partial class ConfigLoad
             Command = "",
             Priority = priority,
             AutoStart = autoStart,
+            AutoStartAsLast = autoStartAsLast,
             AutoRestart = autoRestart,
             StartSecs = startSecs,
             StartRetries = startRetries,
@@ -105,6 +115,9 @@ internal sealed partial class ConfigLoad
             Stderr = new ChildLogConfig { CaptureMaxBytes = stderrCapture, EventsEnabled = stderrEvents },
             Socket = socket,
             IsListener = listener,
+            KillMode = killMode,
+            MemoryLimit = memoryLimit,
+            Health = health,
         };
         var processes = new List<ProcessConfig>();
         for (int i = 0; i < count; i++)
@@ -193,6 +206,7 @@ internal sealed partial class ConfigLoad
         return common with
         {
             Name = name, Command = command ?? "", Environment = environment, Directory = directory, Stdout = stdout, Stderr = stderr,
+            Health = common.Health is null ? null : common.Health with { Url = ReadHealthUrl(reader, names) },
         };
     }
 

@@ -12,6 +12,8 @@ internal static class ConfigSchema
         "stdout_logfile_maxbytes", "stdout_logfile_backups", "stdout_capture_maxbytes", "stdout_events_enabled", "stdout_syslog",
         "stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups", "stderr_capture_maxbytes", "stderr_events_enabled",
         "stderr_syslog", "environment", "directory", "umask", "serverurl", "on_crash",
+        "kill_mode", "memory_limit", "memory_check_secs", "on_memory_limit",
+        "health_http", "health_interval", "health_timeout", "health_failures", "health_grace", "health_status", "on_unhealthy",
     ];
 
     // A name that ends in a colon is the beginning of a section's name. The two servers also go without one.

@@ -343,6 +343,9 @@ public sealed record ProcessConfig
     /// <summary><c>autostart</c>. Default true.</summary>
     public bool AutoStart { get; init; } = true;
 
+    /// <summary><c>autostart=last</c>: as <see cref="AutoStart"/>, unless it was last stopped by hand. Default false.</summary>
+    public bool AutoStartAsLast { get; init; }
+
     /// <summary><c>autorestart</c>. Default unexpected.</summary>
     public AutoRestart AutoRestart { get; init; } = AutoRestart.Unexpected;
 
@@ -396,4 +399,13 @@ public sealed record ProcessConfig
 
     /// <summary>Says whether this is an event listener: its stdout speaks the listener protocol.</summary>
     public bool IsListener { get; init; }
+
+    /// <summary><c>kill_mode</c>. Default: Supervisor's.</summary>
+    public KillMode KillMode { get; init; }
+
+    /// <summary>The ceiling of its memory; null: none.</summary>
+    public MemoryLimitConfig? MemoryLimit { get; init; }
+
+    /// <summary>The address that it answers when it is healthy; null: nobody asks.</summary>
+    public HealthConfig? Health { get; init; }
 }

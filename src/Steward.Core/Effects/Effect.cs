@@ -67,6 +67,34 @@ public sealed record PrepareGroup(RequestId Request, GroupConfig Group, string R
 /// <param name="Request">Who waits.</param>
 public sealed record ClearLogs(ProcessId Process, string? StdoutLog, string? StderrLog, RequestId Request) : Effect;
 
+/// <summary>
+/// Looks for what a process whose main process is dead has left behind, and sends it a signal. Answer: <see cref="SurvivorsFound"/>.
+/// </summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Group">The group's name.</param>
+/// <param name="Config">Its configuration; <c>kill_mode</c> says where to look.</param>
+/// <param name="Pid">The pid that the dead main process had.</param>
+/// <param name="Number">The signal; 0: only look.</param>
+public sealed record EndSurvivors(
+    ProcessId Process, Incarnation Incarnation, string Group, ProcessConfig Config, int Pid, int Number) : Effect;
+
+/// <summary>Has what operators want remembered over the end of the daemon.</summary>
+/// <param name="Intents">All of it, ordered by name.</param>
+public sealed record SaveIntents(IReadOnlyList<Intent> Intents) : Effect;
+
+/// <summary>Measures the memory of a child and of what descends from it. Answer, later: <see cref="MemoryMeasured"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Pid">Its pid.</param>
+public sealed record MeasureMemory(ProcessId Process, Incarnation Incarnation, int Pid) : Effect;
+
+/// <summary>Asks a child over HTTP whether it is well. Answer, later: <see cref="HealthProbed"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Health">Where and how.</param>
+public sealed record ProbeHealth(ProcessId Process, Incarnation Incarnation, HealthConfig Health) : Effect;
+
 /// <summary>Closes and opens again the activity log and the files of running processes (SIGUSR2).</summary>
 public sealed record ReopenLogs : Effect;
 

@@ -59,6 +59,12 @@ public sealed record AddProcessGroup(string Name) : Command;
 /// <summary>Removes a stopped group.</summary>
 public sealed record RemoveProcessGroup(string Name) : Command;
 
+/// <summary>Forbids a process to be started, or allows it again; what it does at the moment stays as it is.</summary>
+/// <param name="Name">The process.</param>
+/// <param name="IsEnabled">Whether it may be started.</param>
+/// <param name="Reason">Why it may not; may be empty.</param>
+public sealed record SetIntent(string Name, bool IsEnabled, string Reason) : Command;
+
 /// <summary>Stops everything and ends the daemon.</summary>
 public sealed record Shutdown : Command;
 

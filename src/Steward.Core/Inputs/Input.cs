@@ -165,6 +165,29 @@ public sealed record CommandChecked(ProcessId Process, RequestId Request, Fault?
 /// <param name="Succeeded">False when a file could not be removed or opened again.</param>
 public sealed record LogsCleared(ProcessId Process, RequestId Request, bool Succeeded) : Input;
 
+/// <summary>The answer to <see cref="Effects.MeasureMemory"/>. It comes later, or never when there was nothing to measure.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Bytes">The resident memory of it and of everything that descends from it.</param>
+/// <param name="Processes">How many processes that are.</param>
+public sealed record MemoryMeasured(ProcessId Process, Incarnation Incarnation, long Bytes, int Processes) : Input;
+
+/// <summary>The answer to <see cref="Effects.ProbeHealth"/>. It comes later, or never when the probe proves nothing.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Failure">What was wrong, for example <c>status 503</c>; null when all is well.</param>
+public sealed record HealthProbed(ProcessId Process, Incarnation Incarnation, string? Failure) : Input;
+
+/// <summary>The answer to <see cref="Effects.EndSurvivors"/>.</summary>
+/// <param name="Process">Which process.</param>
+/// <param name="Incarnation">Which start of it.</param>
+/// <param name="Survivors">What is still there, each in words: <c>4711 (sleep 100)</c>.</param>
+public sealed record SurvivorsFound(ProcessId Process, Incarnation Incarnation, IReadOnlyList<string> Survivors) : Input;
+
+/// <summary>What was remembered of an earlier life; at start, before the first group.</summary>
+/// <param name="Intents">One for each process that an operator has said something about.</param>
+public sealed record IntentsRead(IReadOnlyList<Intent> Intents) : Input;
+
 /// <summary>A signal came to the daemon.</summary>
 /// <param name="Number">TERM, INT, QUIT, HUP, USR1 or USR2.</param>
 public sealed record SignalReceived(int Number) : Input;

@@ -69,6 +69,24 @@ public interface IProcessHost
 
     /// <summary>Closes and opens again the log files of all running processes.</summary>
     void ReopenLogs();
+
+    /// <summary>
+    /// Looks for what a dead child has left behind, by its <c>kill_mode</c>, and signals each by a descriptor that cannot mean another.
+    /// Answers what there was, in words, one text for each.
+    /// </summary>
+    IReadOnlyList<string> EndSurvivors(EndSurvivors request);
+
+    /// <summary>
+    /// Begins to measure the memory of a child's tree; <see cref="IProcessHostEvents.MemoryMeasured"/> follows. At most one measurement
+    /// of a process is under way: what is asked meanwhile is answered by it.
+    /// </summary>
+    void MeasureMemory(ProcessId process, Incarnation incarnation, int pid);
+
+    /// <summary>
+    /// Begins to ask a child whether it is well; <see cref="IProcessHostEvents.HealthProbed"/> follows. At most one probe of a process is
+    /// under way: what is asked meanwhile is answered by it.
+    /// </summary>
+    void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health);
 }
 
 /// <summary>What a spawn came to.</summary>
@@ -98,6 +116,12 @@ public interface IProcessHostEvents
     /// <param name="incarnation">Which start of it.</param>
     /// <param name="lastOutput">The last lines of this run, where they were wanted and there are any.</param>
     void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput = null);
+
+    /// <summary>The memory of a child's tree; see <see cref="Inputs.MemoryMeasured"/>.</summary>
+    void MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes);
+
+    /// <summary>What a probe came to; see <see cref="Inputs.HealthProbed"/>.</summary>
+    void HealthProbed(ProcessId process, Incarnation incarnation, string? failure);
 
     /// <summary>A line for the activity log.</summary>
     void Log(LogLevel level, string text);

@@ -451,6 +451,18 @@ public static class ConfigurationFormat
         Write(writer, 21, process.Stderr);
         Write(writer, 22, process.Socket);
         writer.Flag(23, process.IsListener);
+        if (process.MemoryLimit is { } limit)
+        {
+            writer.Begin(30);
+            writer.Integer(1, limit.Bytes);
+            writer.Integer(2, limit.CheckSecs);
+            writer.Integer(3, (int)limit.Action);
+            writer.End();
+        }
+
+        Write(writer, 31, process.Health);
+        writer.Integer(32, process.KillMode == KillMode.Process ? null : (int)process.KillMode);
+        writer.Integer(33, process.AutoStartAsLast ? 1 : null);
         writer.End();
     }
 
@@ -481,9 +493,73 @@ public static class ConfigurationFormat
             Stderr = ReadLog(reader.Record(21, "stderr")),
             Socket = ReadSocket(ref reader),
             IsListener = reader.Flag(23, "isListener"),
+            MemoryLimit = ReadMemoryLimit(ref reader),
+            Health = ReadHealth(ref reader),
+            KillMode = reader.OptionalChoice<KillMode>(32, "killMode") ?? KillMode.Process,
+            AutoStartAsLast = reader.OptionalInt32(33, "autoStartAsLast", 0, 1) == 1,
         };
         reader.End();
         return process;
+    }
+
+    private static MemoryLimitConfig? ReadMemoryLimit(ref SnapshotReader reader)
+    {
+        if (!reader.TryRecord(30, "memoryLimit", out SnapshotReader inner))
+        {
+            return null;
+        }
+
+        var limit = new MemoryLimitConfig
+        {
+            Bytes = inner.Integer(1, "bytes", 1),
+            CheckSecs = inner.Int32(2, "checkSecs", 1),
+            Action = inner.Choice<WatchAction>(3, "action"),
+        };
+        inner.End();
+        return limit;
+    }
+
+    private static void Write(SnapshotWriter writer, int field, HealthConfig? health)
+    {
+        if (health is null)
+        {
+            return;
+        }
+
+        writer.Begin(field);
+        writer.Text(1, health.Url);
+        writer.Integer(2, health.Interval);
+        writer.Integer(3, health.Timeout);
+        writer.Integer(4, health.Failures);
+        writer.Integer(5, health.Grace);
+        foreach (int bound in health.Status)
+        {
+            writer.Integer(6, bound);
+        }
+
+        writer.Integer(7, (int)health.Action);
+        writer.End();
+    }
+
+    private static HealthConfig? ReadHealth(ref SnapshotReader reader)
+    {
+        if (!reader.TryRecord(31, "health", out SnapshotReader inner))
+        {
+            return null;
+        }
+
+        var health = new HealthConfig
+        {
+            Url = inner.Text(1, "url"),
+            Interval = inner.Int32(2, "interval", 1),
+            Timeout = inner.Int32(3, "timeout", 1),
+            Failures = inner.Int32(4, "failures", 1),
+            Grace = inner.Int32(5, "grace", 0),
+            Status = EquatableList.From(inner.Int32s(6, "status")),
+            Action = inner.Choice<WatchAction>(7, "action"),
+        };
+        inner.End();
+        return health;
     }
 
     private static EquatableList<KeyValuePair<string, string>> ReadEnvironment(ref SnapshotReader reader)

@@ -71,6 +71,9 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
     /// <summary>The kernel refused our signals (EPERM): the daemon's shutdown does not wait for it.</summary>
     public bool OutOfReach { get; set; }
 
+    /// <summary>SIGKILL has been sent in this stop.</summary>
+    public bool IsKilled { get; set; }
+
     /// <summary>What the signal on its way is for.</summary>
     public SignalPurpose Purpose { get; set; }
 
@@ -79,6 +82,18 @@ internal sealed class ProcessSlot(ProcessId id, ProcessGroup group, ProcessConfi
 
     /// <summary>Requests that wait for the state to change.</summary>
     public List<Operation> Waiters { get; } = [];
+
+    /// <summary>Why it is being stopped to be started again; null when it is not.</summary>
+    public string? RestartReason { get; set; }
+
+    /// <summary>The main process is dead and what it left behind is being ended; null otherwise.</summary>
+    public Linger? Linger { get; set; }
+
+    /// <summary>What is known of its memory; null without a limit.</summary>
+    public MemoryWatch? Memory { get; } = config.MemoryLimit is null ? null : new MemoryWatch();
+
+    /// <summary>What is known of its health; null when nobody asks.</summary>
+    public HealthWatch? Health { get; } = config.Health is null ? null : new HealthWatch();
 
     /// <summary>Listeners only: it is being stopped, or is stopped, because it broke the protocol, and will be started again.</summary>
     public bool IsRecovering { get; set; }

@@ -28,6 +28,9 @@ public enum ProcessTrigger
 
     /// <summary>A client wants a signal sent.</summary>
     Signal,
+
+    /// <summary>It is above its limit or unhealthy: it is to be stopped and started again.</summary>
+    Restart,
 }
 
 /// <summary>What is done about it; the cells of the process table. Each is a method of the same name.</summary>
@@ -56,6 +59,12 @@ public enum ProcessAction
 
     /// <summary>Send the stop signal; to STOPPING.</summary>
     Terminate,
+
+    /// <summary>Send the stop signal; once it is down it is started again. To STOPPING.</summary>
+    Recycle,
+
+    /// <summary>It is on its way down: where it would be started again it stays down, else answer NOT_RUNNING.</summary>
+    KeepDown,
 
     /// <summary>SIGKILL, again after each <c>stopwaitsecs</c>.</summary>
     Escalate,
@@ -116,6 +125,7 @@ public static class ProcessTable
         {
             ProcessState.Starting or ProcessState.Running => ProcessAction.Terminate,
             ProcessState.Backoff => ProcessAction.Abandon,
+            ProcessState.Stopping => ProcessAction.KeepDown,
             _ => ProcessAction.RefuseStopped,
         },
         ProcessTrigger.GiveUp => state switch
@@ -124,6 +134,7 @@ public static class ProcessTable
             ProcessState.Backoff => ProcessAction.Forsake,
             _ => ProcessAction.Nothing,
         },
+        ProcessTrigger.Restart => state is ProcessState.Starting or ProcessState.Running ? ProcessAction.Recycle : ProcessAction.Nothing,
         _ => state.IsSignallable() ? ProcessAction.Deliver : ProcessAction.RefuseStopped,
     };
 }

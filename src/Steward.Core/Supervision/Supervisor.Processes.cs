@@ -56,6 +56,14 @@ public sealed partial class Supervisor
                 Terminate(slot, operation);
                 break;
 
+            case ProcessAction.Recycle:
+                Terminate(slot, null);
+                break;
+
+            case ProcessAction.KeepDown:
+                KeepDown(slot, operation);
+                break;
+
             case ProcessAction.Escalate:
                 Escalate(slot);
                 break;
@@ -120,6 +128,11 @@ public sealed partial class Supervisor
             _mayHaveStopped = true;
         }
 
+        if (state is not (ProcessState.Starting or ProcessState.Running))
+        {
+            EndWatches(slot);
+        }
+
         Schedule(slot);
         if (slot.Waiters.Count > 0)
         {
@@ -146,6 +159,7 @@ public sealed partial class Supervisor
         slot.SpawnErr = "";
         slot.ExitStatus = null;
         slot.OutOfReach = false;
+        slot.IsKilled = false;
         slot.IsRecovering = false;
         slot.LastStart = _now.Wall;
         slot.StartedAt = _now.Monotonic;
@@ -177,6 +191,7 @@ public sealed partial class Supervisor
 
     private void Adopt(ProcessSlot slot)
     {
+        BeginWatches(slot);
         Log(LogLevel.Info, $"spawned: '{slot.Name}' with pid {slot.Pid}");
         if (IsRecording)
         {
@@ -342,7 +357,13 @@ public sealed partial class Supervisor
 
         Enter(slot, ProcessState.Stopped, $" pid:{pid}", IsExpected(slot, status) ? LogLevel.Info : LogLevel.Warn,
             $"stopped: {slot.Name} ({status.Describe()})");
-        if (slot.IsRecovering)
+        if (slot.RestartReason is not null)
+        {
+            slot.RestartReason = null;
+            Trigger(slot, ProcessTrigger.Start);
+            slot.StartedBy = ByAutoRestart;
+        }
+        else if (slot.IsRecovering)
         {
             slot.StateDue = _now.Monotonic + RecoveryPause(slot);
             Schedule(slot);
@@ -357,6 +378,14 @@ public sealed partial class Supervisor
         {
             // Between Spawn and its answer nothing else is looked at; should it be all the same, nobody is told a lie.
             Fail(slot, operation, FaultCode.Failed);
+            return;
+        }
+
+        if (slot.Linger is not null)
+        {
+            // The main process is dead and what it left behind is being ended already: this is the stop.
+            Enter(slot, ProcessState.Stopping, $" pid:{slot.Pid}");
+            AwaitStop(slot, operation);
             return;
         }
 
@@ -376,7 +405,36 @@ public sealed partial class Supervisor
         // At least a second between two kills: the first one works unless the child cannot die.
         slot.StateDue = _now.Monotonic + Math.Max(1, slot.Config.StopWaitSecs) * Moment.Second;
         Schedule(slot);
+        slot.IsKilled = true;
         SendSignal(slot, Signals.Kill, slot.Config.KillAsGroup, SignalPurpose.Kill, null);
+    }
+
+    private void KeepDown(ProcessSlot slot, Operation? operation)
+    {
+        if (slot.RestartReason is null)
+        {
+            Fail(slot, operation, FaultCode.NotRunning);
+            return;
+        }
+
+        Log(LogLevel.Info, $"{slot.Namespec} is not started again once it is down: it was told to stop");
+        slot.RestartReason = null;
+        AwaitStop(slot, operation);
+    }
+
+    /// <summary>A stop is under way: its request is answered now, or once it is through.</summary>
+    private void AwaitStop(ProcessSlot slot, Operation? operation)
+    {
+        if (operation is { Kind: OperationKind.Stop, Wait: true })
+        {
+            slot.Waiters.Add(operation);
+            ReportWaiting(slot);
+            Schedule(slot);
+        }
+        else
+        {
+            Succeed(slot, operation);
+        }
     }
 
     private void Abandon(ProcessSlot slot, Operation? operation)
@@ -445,6 +503,7 @@ public sealed partial class Supervisor
                 : $"unknown problem killing {slot.Name} ({slot.Pid}):{answer.Error}";
             Log(LogLevel.Critical, text);
             slot.OutOfReach |= purpose != SignalPurpose.Request;
+            slot.RestartReason = purpose == SignalPurpose.Stop ? null : slot.RestartReason;
             _mayHaveStopped = true;
             Fail(slot, operation, FaultCode.Failed, text);
             return;
@@ -462,16 +521,7 @@ public sealed partial class Supervisor
             Schedule(slot);
         }
 
-        if (operation is { Kind: OperationKind.Stop, Wait: true })
-        {
-            slot.Waiters.Add(operation);
-            ReportWaiting(slot);
-            Schedule(slot);
-        }
-        else
-        {
-            Succeed(slot, operation);
-        }
+        AwaitStop(slot, operation);
     }
 
     private void ReportWaiting(ProcessSlot slot)

@@ -82,6 +82,9 @@ public sealed partial class Supervisor
             case RemoveProcessGroup remove:
                 RemoveGroup(request, remove.Name);
                 break;
+            case SetIntent set:
+                SetIntent(request, set);
+                break;
             case Shutdown:
                 Answer(request, Done.Instance);
                 BeginStopping(DaemonState.Shutdown, _requester);
@@ -143,6 +146,15 @@ public sealed partial class Supervisor
             }
         }
 
+        if (kind is OperationKind.Start or OperationKind.Stop)
+        {
+            // Also those that have nothing to do now: who stops everything wants none of it.
+            foreach (ProcessSlot slot in groups.SelectMany(group => group.Slots))
+            {
+                Want(slot, kind == OperationKind.Start);
+            }
+        }
+
         ProcessSlot[] chosen = [.. groups.SelectMany(group => group.ByPriority).Where(slot => IsMeant(slot, kind))];
         var batch = new Batch(request, chosen.Length);
         if (chosen.Length == 0)
@@ -160,7 +172,7 @@ public sealed partial class Supervisor
     private static bool IsMeant(ProcessSlot slot, OperationKind kind) => kind switch
     {
         OperationKind.Start => !slot.State.IsRunning(),
-        OperationKind.Stop => slot.State.IsRunning(),
+        OperationKind.Stop => slot.State.IsRunning() || slot is { State: ProcessState.Stopping, RestartReason: not null },
         OperationKind.Signal => slot.State.IsSignallable(),
         _ => true,
     };
@@ -170,6 +182,14 @@ public sealed partial class Supervisor
         switch (operation.Kind)
         {
             case OperationKind.Start:
+                if (Disablement(slot) is { } disablement)
+                {
+                    Fail(slot, operation, FaultCode.Failed, disablement);
+                    break;
+                }
+
+                Want(slot, isWanted: true);
+
                 // The command is looked at before the state: a running process whose file is gone answers NO_FILE.
                 slot.InFlight = operation;
                 _effects.Add(new CheckCommand(slot.Id, slot.Config, operation.Request));
@@ -177,6 +197,7 @@ public sealed partial class Supervisor
 
             case OperationKind.Stop:
                 CancelRecovery(slot);
+                Want(slot, isWanted: false);
                 Trigger(slot, ProcessTrigger.Stop, operation);
                 break;
 

@@ -15,9 +15,9 @@ public sealed partial class Supervisor
     /// <summary>The configuration as last read; null before any.</summary>
     public Configuration? Latest => _latest;
 
-    /// <summary>Every active process that has a pid.</summary>
+    /// <summary>Every active process that has a child; one whose dead child's survivors are being ended has none any more.</summary>
     public IEnumerable<(ProcessId Process, Incarnation Incarnation, int Pid)> Children =>
-        from slot in _slots.Values where slot.Pid != 0 orderby slot.Id.Value select (slot.Id, slot.Incarnation, slot.Pid);
+        from slot in _slots.Values where slot.Pid != 0 && slot.Linger is null orderby slot.Id.Value select (slot.Id, slot.Incarnation, slot.Pid);
 
     /// <summary>
     /// Writes everything down that this machine knows, as a field. Between two steps. The same state gives the same bytes.
@@ -73,6 +73,16 @@ public sealed partial class Supervisor
         writer.Integer(20, _reloadRequest.Value);
         writer.Text(21, _reloadBy);
         writer.Text(22, _stoppingBy);
+        foreach (Intent intent in _intents.Values)
+        {
+            writer.Begin(30);
+            writer.Text(1, intent.Name);
+            writer.Integer(2, intent.IsWanted is { } isWanted ? isWanted ? 1 : 0 : null);
+            writer.Text(3, intent.DisabledFor);
+            writer.Integer(4, intent.Since);
+            writer.End();
+        }
+
         writer.End();
     }
 
@@ -132,6 +142,14 @@ public sealed partial class Supervisor
         // Who asked is missing from snapshots of the first versions.
         supervisor._reloadBy = reader.OptionalText(21, "reloadBy") ?? "";
         supervisor._stoppingBy = reader.OptionalText(22, "stoppingBy") ?? "";
+        while (reader.Next(30, "intents", out SnapshotReader intent))
+        {
+            string name = intent.Text(1, "name");
+            bool? isWanted = intent.OptionalInt32(2, "isWanted", 0, 1) is { } wanted ? wanted == 1 : null;
+            supervisor._intents[name] = new Intent(name, isWanted, intent.OptionalText(3, "disabledFor"), intent.Integer(4, "since"));
+            intent.End();
+        }
+
         reader.End();
         return supervisor;
     }
@@ -250,7 +268,7 @@ public sealed partial class Supervisor
                 throw inner.Refusal("id", $"{slot.Id.Value} is given out twice or not at all");
             }
 
-            if (slot.Pid != 0 && !pids.Add(slot.Pid))
+            if (slot.Pid != 0 && slot.Linger is null && !pids.Add(slot.Pid))
             {
                 throw inner.Refusal("pid", $"two processes have the pid {slot.Pid}");
             }
@@ -311,6 +329,11 @@ public sealed partial class Supervisor
         writer.Text(23, slot.StartedBy);
         writer.Flag(24, slot.IsRecovering);
         writer.Integer(25, slot.Violations);
+        writer.Text(30, slot.RestartReason);
+        slot.Memory?.Write(writer, 31);
+        slot.Health?.Write(writer, 32);
+        slot.Linger?.Write(writer, 33);
+        writer.Integer(34, slot.IsKilled ? 1 : null);
         writer.End();
     }
 
@@ -346,6 +369,20 @@ public sealed partial class Supervisor
         slot.StartedBy = reader.OptionalText(23, "startedBy") ?? "";
         slot.IsRecovering = reader.OptionalInt32(24, "isRecovering", 0, 1) == 1;
         slot.Violations = reader.OptionalInt32(25, "violations", 0) ?? 0;
+        slot.RestartReason = reader.OptionalText(30, "restartReason");
+        if (reader.TryRecord(31, "memory", out SnapshotReader memory))
+        {
+            (slot.Memory ?? throw memory.Refusal("memory", "the process has no limit")).Read(memory);
+        }
+
+        if (reader.TryRecord(32, "health", out SnapshotReader health))
+        {
+            (slot.Health ?? throw health.Refusal("health", "nobody asks the process")).Read(health);
+        }
+
+        slot.Linger = reader.TryRecord(33, "linger", out SnapshotReader linger) ? Linger.Read(linger, slot.Id, slot.Incarnation) : null;
+        slot.IsKilled = reader.OptionalInt32(34, "isKilled", 0, 1) == 1;
+
         reader.End();
         bool mayHavePid = slot.State is ProcessState.Starting or ProcessState.Running or ProcessState.Stopping;
         if (slot.Pid == 0 ? slot.State is ProcessState.Running or ProcessState.Stopping : !mayHavePid)

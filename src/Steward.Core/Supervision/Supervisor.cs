@@ -17,7 +17,7 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// </summary>
 /// <remarks>
 /// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
-/// <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Intents</c> what operators want, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
 /// data: no closures, tasks or clocks, so that it can be written down.
 /// </remarks>
 public sealed partial class Supervisor
@@ -93,13 +93,26 @@ public sealed partial class Supervisor
                 Trigger(slot, ProcessTrigger.SpawnFailed);
                 break;
 
-            case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0 } slot:
+            case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0, Linger: null } slot:
                 slot.StateDue = long.MaxValue;
+                EndWatches(slot);
                 Schedule(slot);
                 break;
 
-            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0 } slot:
-                Reaped(slot, exited);
+            case ChildExited exited when Find(exited.Process, exited.Incarnation) is { Pid: not 0, Linger: null } slot:
+                if (LeavesSurvivors(slot))
+                {
+                    BeginLinger(slot, exited);
+                }
+                else
+                {
+                    Reaped(slot, exited);
+                }
+
+                break;
+
+            case SurvivorsFound found when Find(found.Process, found.Incarnation) is { Linger: { Due: long.MaxValue } linger } slot:
+                TakeSurvivors(slot, linger, found.Survivors);
                 break;
 
             case OrphanReaped orphan:
@@ -130,8 +143,20 @@ public sealed partial class Supervisor
                 TakeLogsCleared(slot, cleared);
                 break;
 
+            case MemoryMeasured measured when Find(measured.Process, measured.Incarnation) is { } slot:
+                TakeMemory(slot, measured);
+                break;
+
+            case HealthProbed probed when Find(probed.Process, probed.Incarnation) is { } slot:
+                TakeHealth(slot, probed.Failure);
+                break;
+
             case CommandReceived received:
                 Carry(received);
+                break;
+
+            case IntentsRead read:
+                TakeIntents(read.Intents);
                 break;
 
             case SignalReceived signal:
@@ -164,6 +189,7 @@ public sealed partial class Supervisor
         }
 
         ContinueStopping();
+        SaveIntents();
         _effects = [];
     }
 
@@ -264,6 +290,12 @@ public sealed partial class Supervisor
                         Trigger(slot, ProcessTrigger.Due);
                     }
 
+                    RunWatches(slot);
+                    if (slot.Linger is { } linger && linger.Due <= _now.Monotonic)
+                    {
+                        LookForSurvivors(slot, linger);
+                    }
+
                     Schedule(slot);
                     break;
 
@@ -283,7 +315,11 @@ public sealed partial class Supervisor
     }
 
     private void Schedule(ProcessSlot slot) =>
-        slot.SetDue(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue), _deadlines);
+        slot.SetDue(
+            Math.Min(
+                Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue),
+                Math.Min(WatchDue(slot), slot.Linger?.Due ?? long.MaxValue)),
+            _deadlines);
 
     private void TakeConfiguration(ConfigurationRead read)
     {
@@ -436,7 +472,7 @@ public sealed partial class Supervisor
     {
         foreach (ProcessSlot slot in slots)
         {
-            if (slot.Config.AutoStart && slot.LastStart == 0)
+            if (slot.Config.AutoStart && slot.LastStart == 0 && IsToStart(slot))
             {
                 Trigger(slot, ProcessTrigger.Start);
             }

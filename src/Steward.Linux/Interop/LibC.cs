@@ -58,6 +58,9 @@ internal static unsafe partial class LibC
     internal static partial int pipe2(int* pair, int flags);
 
     [LibraryImport("libc", SetLastError = true)]
+    internal static partial int fsync(int fd);
+
+    [LibraryImport("libc", SetLastError = true)]
     internal static partial int fchown(int fd, uint uid, uint gid);
 
     [LibraryImport("libc", SetLastError = true)]

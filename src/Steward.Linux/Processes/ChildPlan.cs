@@ -6,7 +6,7 @@ namespace Steward.Linux.Processes;
 /// <summary>Everything that is to be true of a child when its program begins.</summary>
 internal sealed record ChildPlan
 {
-    private const int Version = 1;
+    private const int Version = 2;
 
     /// <summary>The file to execute.</summary>
     public required byte[] File { get; init; }
@@ -38,6 +38,9 @@ internal sealed record ChildPlan
     /// <summary>Its soft RLIMIT_NOFILE; null: the daemon's.</summary>
     public long? NoFile { get; init; }
 
+    /// <summary>The <c>cgroup.procs</c> of the control group it joins before anything else; null: it stays in the daemon's.</summary>
+    public byte[]? ControlGroup { get; init; }
+
     /// <summary>Writes the plan for another process of the same program; the descriptors are expected in their place there.</summary>
     public byte[] Serialize()
     {
@@ -64,6 +67,8 @@ internal sealed record ChildPlan
         WriteBytes(writer, Directory ?? []);
         writer.Write(Umask ?? -1);
         writer.Write(NoFile ?? -1);
+        writer.Write(ControlGroup is not null);
+        WriteBytes(writer, ControlGroup ?? []);
         writer.Flush();
         return stream.ToArray();
     }
@@ -100,6 +105,8 @@ internal sealed record ChildPlan
         byte[] directory = reader.ReadBytes(reader.ReadInt32());
         int umask = reader.ReadInt32();
         long noFile = reader.ReadInt64();
+        bool hasControlGroup = reader.ReadBoolean();
+        byte[] controlGroup = reader.ReadBytes(reader.ReadInt32());
         return new ChildPlan
         {
             File = file,
@@ -112,6 +119,7 @@ internal sealed record ChildPlan
             Directory = hasDirectory ? directory : null,
             Umask = umask < 0 ? null : umask,
             NoFile = noFile < 0 ? null : noFile,
+            ControlGroup = hasControlGroup ? controlGroup : null,
         };
     }
 

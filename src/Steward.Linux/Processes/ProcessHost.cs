@@ -4,6 +4,7 @@ using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
 using Steward.Linux.Interop;
+using Steward.Linux.Watching;
 
 namespace Steward.Linux.Processes;
 
@@ -29,6 +30,9 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     private readonly Spawner _spawner;
     private readonly ChildWatcher _watcher;
     private readonly FastCgiSockets _sockets;
+    private readonly Survivors _survivors;
+    private readonly MemorySampler _sampler;
+    private readonly HealthProber _health;
     private readonly IProcessHostEvents _events;
     private readonly ChildEnvironment _environment = new();
     private readonly HookProcesses _hookProcesses;
@@ -55,6 +59,9 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         _spawner = new Spawner(execHelper);
         _sockets = new FastCgiSockets(events);
         _watcher = new ChildWatcher(events);
+        _survivors = new Survivors(events);
+        _sampler = new MemorySampler(events);
+        _health = new HealthProber(events);
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
         _watcher.Start();
     }
@@ -75,6 +82,9 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         _watcher = new ChildWatcher(events);
         _children.UnionWith(children);
         _socketUsers = socketUsers;
+        _survivors = new Survivors(events);
+        _sampler = new MemorySampler(events);
+        _health = new HealthProber(events);
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
     }
 
@@ -151,6 +161,11 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             return SignalResult.Gone;
         }
 
+        if (number != 0)
+        {
+            _survivors.Remember(pid);
+        }
+
         if (LibC.kill(toGroup ? -pid : pid, number) == 0)
         {
             return SignalResult.Delivered;
@@ -179,7 +194,11 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         }
         while (pid > 0 && TakeHelper(pid, status));
 
-        _children.Remove(pid);
+        if (_children.Remove(pid))
+        {
+            _survivors.Reaped(pid);
+        }
+
         return pid > 0;
     }
 
@@ -208,11 +227,22 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public void ReopenLogs() => _hub.ReopenLogs();
 
+    /// <inheritdoc/>
+    public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => _survivors.End(request, _children.Contains);
+
+    /// <inheritdoc/>
+    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) => _sampler.Measure(process, incarnation, pid);
+
+    /// <inheritdoc/>
+    public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) => _health.Probe(process, incarnation, health);
+
     /// <summary>
     /// Closes pipes, files and sockets and stops looking for dead children. Children that live are left alone.
     /// </summary>
     public void Dispose()
     {
+        _sampler.Dispose();
+        _health.Dispose();
         _watcher.Dispose();
         _hub.Dispose();
         _sockets.Dispose();
@@ -238,6 +268,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
                 : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}", "pipes and logs");
         }
 
+        string? controlGroup = _survivors.Prepare(request);
         SpawnResult result = _spawner.Spawn(new ChildPlan
         {
             File = NativeText.Encode(file),
@@ -250,6 +281,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             Directory = config.Directory is null ? null : NativeText.Encode(config.Directory),
             Umask = config.Umask,
             NoFile = _options.ChildNoFile,
+            ControlGroup = controlGroup is null ? null : NativeText.Encode(controlGroup + "/cgroup.procs"),
         });
 
         if (result.Pid == 0)
@@ -261,6 +293,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         }
 
         _children.Add(result.Pid);
+        _survivors.Follow(request, result.Pid, controlGroup);
         if (result.Errno != 0)
         {
             WriteLastWords(descriptors.ChildStderr, Explain(result, config, words[0]));

@@ -12,6 +12,9 @@ internal enum SpawnStage
     /// <summary>A process group of its own.</summary>
     ProcessGroup,
 
+    /// <summary>A control group of its own.</summary>
+    ControlGroup,
+
     /// <summary>Descriptors 0, 1 and 2.</summary>
     Descriptors,
 

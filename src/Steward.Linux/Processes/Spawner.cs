@@ -51,7 +51,7 @@ internal sealed class Spawner : IDisposable
             try
             {
                 return _slots is null
-                    ? _stub.Run(SystemCallList.Build(plan, _arena), sharesDescriptors: false)
+                    ? Run(SystemCallList.Build(plan, _arena), sharesDescriptors: false)
                     : SpawnFromSlots(plan, _slots);
             }
             finally
@@ -74,6 +74,18 @@ internal sealed class Spawner : IDisposable
         }
     }
 
+    private SpawnResult Run(SystemCallList list, bool sharesDescriptors)
+    {
+        try
+        {
+            return _stub!.Run(list, sharesDescriptors);
+        }
+        finally
+        {
+            list.Close();
+        }
+    }
+
     private SpawnResult SpawnFromSlots(ChildPlan plan, ChildSlots slots)
     {
         int errno = slots.Fill(plan.Stdin, plan.Stdout, plan.Stderr);
@@ -85,7 +97,7 @@ internal sealed class Spawner : IDisposable
             }
 
             ChildPlan moved = plan with { Stdin = slots.Stdin, Stdout = slots.Stdout, Stderr = slots.Stderr };
-            return _stub!.Run(SystemCallList.Build(moved, _arena, slots.End), sharesDescriptors: true);
+            return Run(SystemCallList.Build(moved, _arena, slots.End), sharesDescriptors: true);
         }
         finally
         {

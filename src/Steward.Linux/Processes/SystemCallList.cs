@@ -18,6 +18,7 @@ internal sealed unsafe class SystemCallList
     private const int LastSignal = 64;
 
     private readonly SpawnStage[] _stages = new SpawnStage[Capacity];
+    private int _controlGroup = -1;
 
     private SystemCallList(SystemCall* first)
     {
@@ -49,6 +50,16 @@ internal sealed unsafe class SystemCallList
     /// <summary>Says which step an entry belongs to.</summary>
     internal SpawnStage StageOf(int index) => _stages[index];
 
+    /// <summary>Closes what the list was made with; the child has run.</summary>
+    internal void Close()
+    {
+        if (_controlGroup >= 0)
+        {
+            _ = LibC.close(_controlGroup);
+            _controlGroup = -1;
+        }
+    }
+
     /// <summary>Makes the list in the arena, where it lives as long as the arena is not reset.</summary>
     /// <param name="plan">The child.</param>
     /// <param name="arena">Where the list lives.</param>
@@ -60,6 +71,14 @@ internal sealed unsafe class SystemCallList
     {
         SystemCallNumbers numbers = SystemCallNumbers.Current;
         var list = new SystemCallList((SystemCall*)arena.Allocate(Capacity * sizeof(SystemCall)));
+        if (plan.ControlGroup is { } controlGroup)
+        {
+            // Opened by whoever makes the list, with the daemon's rights; the child only writes "0", which means itself, while it has
+            // the descriptor. Where that fails the process table is what is left to find its children by.
+            list._controlGroup = LibC.open(NativeText.Decode(controlGroup), LibC.O_WRONLY | LibC.O_CLOEXEC, 0);
+            list.Add(SpawnStage.ControlGroup, ignoreFailure: true, numbers.Write, list._controlGroup, (nint)arena.Bytes("0"u8), 1);
+        }
+
         if (unshareFrom >= 0)
         {
             list.Add(

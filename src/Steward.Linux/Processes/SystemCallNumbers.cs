@@ -11,13 +11,13 @@ internal sealed record SystemCallNumbers
     private static readonly SystemCallNumbers X64 = new()
     {
         RtSigAction = 13, RtSigProcMask = 14, ExecVe = 59, ChDir = 80, UMask = 95, SetPgid = 109, SetGroups = 116,
-        SetResUid = 117, SetResGid = 119, Dup3 = 292, PrLimit64 = 302, CloseRange = 436,
+        SetResUid = 117, SetResGid = 119, Dup3 = 292, PrLimit64 = 302, CloseRange = 436, Write = 1,
     };
 
     private static readonly SystemCallNumbers Generic = new()
     {
         RtSigAction = 134, RtSigProcMask = 135, ExecVe = 221, ChDir = 49, UMask = 166, SetPgid = 154, SetGroups = 159,
-        SetResUid = 147, SetResGid = 149, Dup3 = 24, PrLimit64 = 261, CloseRange = 436,
+        SetResUid = 147, SetResGid = 149, Dup3 = 24, PrLimit64 = 261, CloseRange = 436, Write = 64,
     };
 
     /// <summary>Those of this machine.</summary>
@@ -53,4 +53,6 @@ internal sealed record SystemCallNumbers
     internal required nint PrLimit64 { get; init; }
 
     internal required nint CloseRange { get; init; }
+
+    internal required nint Write { get; init; }
 }

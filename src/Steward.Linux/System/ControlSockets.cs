@@ -34,12 +34,54 @@ public sealed unsafe class ControlSockets : IDisposable
 
     private readonly List<Open> _open = [];
 
+    // Descriptors whose file has vanished: a server may still hold them, so they are closed with the others.
+    private readonly List<int> _orphaned = [];
+
     private ControlSockets()
     {
     }
 
     /// <summary>The sockets in the order of the configuration.</summary>
     public IReadOnlyList<ControlSocket> Sockets => [.. _open.Select(static open => new ControlSocket(open.Config, open.Fd))];
+
+    /// <summary>The files of the unix sockets that are ours.</summary>
+    public IReadOnlyList<string> Files => [.. _open.Where(static open => open.File is not null).Select(static open => open.Config.File)];
+
+    /// <summary>
+    /// Opens a new socket in the place of each whose file is gone. A file of another kind or owner that stands there by now is left alone.
+    /// Not at the same time as other calls.
+    /// </summary>
+    /// <param name="say">Receives what has happened, and why one could not be opened.</param>
+    /// <returns>The new ones; the former descriptors stay open until the end.</returns>
+    public IReadOnlyList<ControlSocket> Restore(Action<string> say)
+    {
+        var restored = new List<ControlSocket>();
+        for (int i = 0; i < _open.Count; i++)
+        {
+            Open open = _open[i];
+            LibC.StatX there;
+            if (open.File is null || open.Waiting is not null
+                || LibC.statx(LibC.AT_FDCWD, open.Config.File, LibC.AT_SYMLINK_NOFOLLOW, LibC.STATX_BASIC_STATS, &there) == 0
+                || LibC.LastError != Errno.ENOENT)
+            {
+                continue;
+            }
+
+            try
+            {
+                _open[i] = Unix(open.Config, say, former: null);
+                _orphaned.Add(open.Fd);
+                restored.Add(new ControlSocket(open.Config, _open[i].Fd));
+                say($"socket file {open.Config.File} had vanished and is there again");
+            }
+            catch (StartException e)
+            {
+                say($"socket file {open.Config.File} has vanished and cannot be made anew: {e.Message}");
+            }
+        }
+
+        return restored;
+    }
 
     /// <summary>Opens the sockets of a configuration.</summary>
     /// <param name="servers">The sections.</param>
@@ -185,6 +227,12 @@ public sealed unsafe class ControlSockets : IDisposable
         }
 
         _open.Clear();
+        foreach (int fd in _orphaned)
+        {
+            _ = LibC.close(fd);
+        }
+
+        _orphaned.Clear();
     }
 
     private static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"listen:{place}");

@@ -779,4 +779,75 @@ public sealed class ConfigReaderTests
             Assert.Equal("warning: 4002 more faults", reading.Faults[^1].Render());
         }
     }
+
+    public sealed class Watches
+    {
+        [Theory]
+        [InlineData("", true, false)]
+        [InlineData("autostart=false", false, false)]
+        [InlineData("autostart=LAST", true, true)]
+        public void Autostart_may_be_as_it_was_last(string keys, bool autoStart, bool asLast) =>
+            Assert.Equal((autoStart, asLast), (Process(keys).AutoStart, Process(keys).AutoStartAsLast));
+
+        [Fact]
+        public void A_memory_limit_has_defaults()
+        {
+            Assert.Null(Process("").MemoryLimit);
+            Assert.Null(Process("memory_limit=0").MemoryLimit);
+            Assert.Equal(new MemoryLimitConfig { Bytes = 200L << 20 }, Process("memory_limit=200MB").MemoryLimit);
+            Assert.Equal(
+                new MemoryLimitConfig { Bytes = 5, CheckSecs = 1, Action = WatchAction.Alert },
+                Process("memory_limit=5\nmemory_check_secs=1\non_memory_limit=ALERT").MemoryLimit);
+        }
+
+        [Theory]
+        [InlineData("", KillMode.Process, false)]
+        [InlineData("kill_mode=process", KillMode.Process, false)]
+        [InlineData("kill_mode=Group", KillMode.Group, true)]
+        [InlineData("kill_mode=tree", KillMode.Tree, false)]
+        [InlineData("kill_mode=cgroup\nstopasgroup=true", KillMode.Cgroup, true)]
+        public void A_kill_mode_says_how_far_a_stop_reaches(string keys, KillMode mode, bool asGroup)
+        {
+            ProcessConfig process = Process(keys);
+            Assert.Equal((mode, asGroup, asGroup), (process.KillMode, process.StopAsGroup, process.KillAsGroup));
+        }
+
+        [Fact]
+        public void A_health_probe_has_defaults_and_an_address_for_each_process()
+        {
+            Assert.Null(Process("").Health);
+            Assert.Equal(new HealthConfig { Url = "http://127.0.0.1:8080/" }, Process("health_http=http://127.0.0.1:8080/").Health);
+            Assert.Equal(25, Process("health_http=http://h/\nstartsecs=25").Health!.Grace);
+            HealthConfig all = Process("health_http=http://h/\nhealth_interval=1\nhealth_timeout=2\nhealth_failures=4\nhealth_grace=0\n"
+                + "health_status=204, 300-302\non_unhealthy=alert").Health!;
+            Assert.Equal(
+                new HealthConfig
+                {
+                    Url = "http://h/", Interval = 1, Timeout = 2, Failures = 4, Grace = 0, Status = [204, 204, 300, 302], Action = WatchAction.Alert,
+                },
+                all);
+            Assert.Equal([true, false, true], new[] { 204, 200, 301 }.Select(all.IsGood));
+            Configuration many = Programs(
+                "[program:p]\ncommand=/bin/cat\nnumprocs=2\nprocess_name=%(process_num)d\nhealth_http=http://h:80%(process_num)02d/\n");
+            Assert.Equal(["http://h:8000/", "http://h:8001/"], many.Groups[0].Processes.Select(process => process.Health!.Url));
+        }
+
+        [Theory]
+        [InlineData("memory_limit=-1", "memory_limit=-1 is less than nothing")]
+        [InlineData("memory_limit=1\nmemory_check_secs=0", "memory_check_secs=0 is less than 1")]
+        [InlineData("memory_limit=1\non_memory_limit=kill", "'kill' is no action")]
+        [InlineData("health_http=https://h/", "'https://h/' is no address that can be asked over HTTP")]
+        [InlineData("kill_mode=mixed", "'mixed' is no kill_mode")]
+        [InlineData("health_http=8080", "'8080' is no address that can be asked over HTTP")]
+        [InlineData("health_http=http://h/\nhealth_status=20", "'20' is no range of status codes")]
+        [InlineData("health_http=http://h/\nhealth_status=300-200", "'300-200' is no range of status codes")]
+        [InlineData("health_http=http://h/\nhealth_failures=0", "health_failures=0 is less than 1")]
+        public void What_cannot_be_meant_is_refused(string keys, string expected) =>
+            Refused($"{expected} in section 'program:p' (file: '{Main}')", "[supervisord]\n[program:p]\ncommand=/bin/cat\n" + keys + "\n");
+
+        [Fact]
+        public void A_key_without_the_one_it_belongs_to_is_warned_about() => Assert.Contains(
+            Warnings("[supervisord]\n[program:p]\ncommand=/bin/cat\nhealth_interval=3\n"),
+            warning => warning.Contains("health_interval has no effect without health_http", StringComparison.Ordinal));
+    }
 }

@@ -18,14 +18,18 @@ public static class CompletenessTests
         [Theory]
         [InlineData("Supervision.Supervisor",
             "Settings State _isUp _lastProcess _nextSerial _latest _byActivation _slices _tickTimer _stopping _told _stoppedFor _mayHaveStopped "
-            + "_stoppingTimer _reloadAsked _reloadRequest _reloadBy _stoppingBy",
-            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exit _spawnStage _requester IsRecording Observer")]
+            + "_stoppingTimer _reloadAsked _reloadRequest _reloadBy _stoppingBy _intents",
+            "_slots _groups _byPriority _sorted _deadlines _pools _wanted _now _effects _exit _spawnStage _requester IsRecording _haveIntentsChanged Observer")]
         [InlineData("Supervision.SupervisorSettings", "Identifier LogLevel", "")]
         [InlineData("Supervision.ProcessGroup", "Config Slots Pool", "ByPriority")]
         [InlineData("Supervision.ProcessSlot",
             "Id StdoutLog StderrLog State Incarnation Pid Backoff SpawnErr ExitStatus LastStatus LastStart LastStop StartedAt StartedBy StateDue ReportDue "
-            + "OutOfReach Purpose InFlight Waiters IsRecovering Violations Listener StdoutCarry StderrCarry",
+            + "OutOfReach Purpose InFlight Waiters IsRecovering Violations Listener StdoutCarry StderrCarry RestartReason Memory Health Linger IsKilled",
             "Group Config Due")]
+        [InlineData("Supervision.Linger", "Exit KillAt GiveUpAt Due Pause IsSaid IsKillSaid", "")]
+        [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
+        [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
+        [InlineData("Model.Intent", "Name IsWanted DisabledFor Since", "")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal ToGroup", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]
@@ -118,6 +122,7 @@ public static class CompletenessTests
                             Command = "c",
                             Priority = 1,
                             AutoStart = false,
+                            AutoStartAsLast = true,
                             AutoRestart = AutoRestart.True,
                             StartSecs = 2,
                             StartRetries = 4,
@@ -155,6 +160,12 @@ public static class CompletenessTests
                                 Mode = 8,
                             },
                             IsListener = true,
+                            KillMode = KillMode.Cgroup,
+                            MemoryLimit = new MemoryLimitConfig { Bytes = 1, CheckSecs = 2, Action = WatchAction.Alert },
+                            Health = new HealthConfig
+                            {
+                                Url = "http://h/", Interval = 1, Timeout = 2, Failures = 4, Grace = 5, Status = [204, 204], Action = WatchAction.Alert,
+                            },
                         },
                     ],
                     Pool = new EventPoolConfig(["EVENT"], 3, "h") { UnknownRestart = false, ResultTimeout = 7 },
@@ -213,6 +224,8 @@ public static class CompletenessTests
                 new ProcessConfig { Name = "", Program = "", Command = "" },
                 new ChildLogConfig(),
                 new FastCgiSocketConfig { Program = "" },
+                new MemoryLimitConfig { Bytes = 0 },
+                new HealthConfig { Url = "" },
                 new HookConfig { Name = "", Kind = default, Target = "" },
                 new Configuration
                 {
@@ -228,7 +241,7 @@ public static class CompletenessTests
                 },
             };
             ProcessConfig process = Full.Groups[0].Processes[0];
-            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, Full.Hooks[0], Full];
+            object[] full = [Full.Supervisord, Full.Servers[0], Full.Groups[0], process, process.Stdout, process.Socket!, process.MemoryLimit!, process.Health!, Full.Hooks[0], Full];
 
             Assert.All(ordinary.Zip(full), pair =>
             {

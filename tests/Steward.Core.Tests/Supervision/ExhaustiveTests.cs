@@ -1,3 +1,4 @@
+using Steward.Core.Config;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Supervision;
@@ -23,11 +24,19 @@ public sealed class ExhaustiveTests
         ("signals are refused", m => m.SignalAnswer = _ => (SignalResult.Refused, "[Errno 1] Operation not permitted")),
         ("TERM", m => m.Step(new SignalReceived(Signals.Term))),
         ("reload", m => m.Ask(new Restart())),
+        ("too much memory", m => TooMuch(m, "a")),
         ("late news", LateNews),
     ];
 
     // A deadline in STOPPED is the pause of a listener that broke the protocol; ListenerRecoveryTests have it.
     private static readonly (ProcessState, ProcessTrigger) ListenersOnly = (ProcessState.Stopped, ProcessTrigger.Due);
+
+    private static void TooMuch(Machine machine, string name)
+    {
+        ProcessSlot slot = machine.Slot(name);
+        machine.Step(new MemoryMeasured(slot.Id, slot.Incarnation, 2, 1));
+        machine.Step(new MemoryMeasured(slot.Id, slot.Incarnation, 2, 1));
+    }
 
     [Fact]
     public void Four_moves_in_any_order_over_two_processes_keep_what_always_holds()
@@ -58,8 +67,11 @@ public sealed class ExhaustiveTests
     private static void Play(Watcher watcher, int[] moves)
     {
         Machine machine = Machine.Up(
-            Machine.Group(Machine.Program("a", c => c with { StartRetries = 1, StopWaitSecs = 1 })),
-            Machine.Group(Machine.Program("b", c => c with { StartSecs = 0, AutoStart = false, StopWaitSecs = 0 })));
+            Machine.Group(Machine.Program("a", c => c with
+            {
+                StartRetries = 1, StopWaitSecs = 1, MemoryLimit = new MemoryLimitConfig { Bytes = 1, CheckSecs = 1000 },
+            })),
+            Machine.Group(Machine.Program("b", c => c with { StartSecs = 0, AutoStart = false, StopWaitSecs = 0, KillMode = KillMode.Tree })));
         machine.Supervisor.Observer = watcher;
         string done = "";
         try

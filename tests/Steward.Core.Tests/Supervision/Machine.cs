@@ -57,6 +57,11 @@ internal sealed class Machine
 
     public Func<WriteStdin, StdinResult> Stdin { get; set; } = _ => StdinResult.Accepted;
 
+    public Func<EndSurvivors, string[]> Survivors { get; set; } = _ => [];
+
+    /// <summary>What was last to be remembered.</summary>
+    public IReadOnlyList<Intent> Saved { get; private set; } = [];
+
     public bool ClearsLogs { get; set; } = true;
 
     public string? ReloadFailure { get; set; }
@@ -274,6 +279,25 @@ internal sealed class Machine
             case ClearLogs clear:
                 Lines.Add($"clear {clear.StdoutLog ?? "-"} {clear.StderrLog ?? "-"}");
                 Step(new LogsCleared(clear.Process, clear.Request, ClearsLogs));
+                break;
+
+            case EndSurvivors end:
+                Lines.Add($"survivors of {end.Config.Name} {Signals.LogName(end.Number)}");
+                Step(new SurvivorsFound(end.Process, end.Incarnation, Survivors(end)));
+                break;
+
+            case SaveIntents save:
+                Lines.Add("intents " + string.Join(' ', save.Intents.Select(
+                    intent => $"{intent.Name}={(intent.IsWanted is { } wanted ? wanted ? "up" : "down" : "-")}/{intent.DisabledFor ?? "-"}")));
+                Saved = save.Intents;
+                break;
+
+            case MeasureMemory:
+                Lines.Add("measure");
+                break;
+
+            case ProbeHealth probe:
+                Lines.Add("probe " + probe.Health.Url);
                 break;
 
             case ReopenLogs:

@@ -24,6 +24,8 @@ internal static class ProcessGraph
         (ProcessAction.Die, ProcessState.Running, ProcessState.Exited, "ended by itself"),
         (ProcessAction.Terminate, ProcessState.Starting, ProcessState.Stopping, "the stop signal is sent"),
         (ProcessAction.Terminate, ProcessState.Running, ProcessState.Stopping, "the stop signal is sent"),
+        (ProcessAction.Recycle, ProcessState.Starting, ProcessState.Stopping, "the stop signal is sent; it is started again once it is down"),
+        (ProcessAction.Recycle, ProcessState.Running, ProcessState.Stopping, "the stop signal is sent; it is started again once it is down"),
         (ProcessAction.Settle, ProcessState.Stopping, ProcessState.Stopped, "ended as wanted"),
         (ProcessAction.Abandon, ProcessState.Backoff, ProcessState.Stopped, "a request; there is no child"),
         (ProcessAction.Forsake, ProcessState.Backoff, ProcessState.Fatal, "the daemon stops"),

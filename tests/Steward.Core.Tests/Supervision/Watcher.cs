@@ -31,11 +31,17 @@ internal sealed class Watcher : IMachineObserver
             Assert.True(mayLive == (slot.Pid != 0), $"{slot.Name} is {slot.State.Name()} with pid {slot.Pid}");
             bool isTimed = slot.State is ProcessState.Starting or ProcessState.Stopping
                 || (slot.State == ProcessState.Backoff && supervisor.State == DaemonState.Running);
-            Assert.True(!isTimed || slot.StateDue != long.MaxValue, $"{slot.Name} is {slot.State.Name()} without a deadline");
+            Assert.True(!isTimed || slot.StateDue != long.MaxValue || slot.Linger is not null, $"{slot.Name} is {slot.State.Name()} without a deadline");
             Assert.True(slot.InFlight is null, $"{slot.Name} has a request in flight");
             Assert.True(slot.Waiters.Count == 0 || slot.State is ProcessState.Starting or ProcessState.Stopping,
                 $"{slot.Name} is {slot.State.Name()} and keeps requests waiting");
-            Assert.Equal(Math.Min(slot.StateDue, slot.ReportDue), slot.Due);
+            long[] dues =
+            [
+                slot.StateDue, slot.ReportDue, slot.Memory?.Due ?? long.MaxValue, slot.Health?.Due ?? long.MaxValue,
+                slot.Linger?.Due ?? long.MaxValue, slot.Listener?.Due ?? long.MaxValue,
+            ];
+            Assert.Equal(dues.Min(), slot.Due);
+            Assert.True(slot.RestartReason is null || slot.State == ProcessState.Stopping, $"{slot.Name} is {slot.State.Name()} and to be restarted");
         }
 
         Assert.True(supervisor.NextDeadline >= 0 && now >= 0);

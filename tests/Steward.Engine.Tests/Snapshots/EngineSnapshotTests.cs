@@ -242,7 +242,7 @@ public static class EngineSnapshotTests
         // decides here, and in Engine.Snapshot.cs, which it is.
         [Theory]
         [InlineData("Engine", "_supervisor _signals _arrivals _children _dead _waiting _lastRequest _control ValidatedReload",
-            "_sinks _log _clock _read _readForReload ProgramReader _invocations _state _inbox _requests _held _childrenExited _isEnding _isSuspending _isAtRest _spareLists _takenSignals _memory _spawns _host _thread "
+            "_sinks _log _clock _read _readForReload Intents ProgramReader _invocations _state _inbox _requests _held _childrenExited _isEnding _isSuspending _isAtRest _spareLists _takenSignals _memory _spawns _host _thread "
             + "_stopped Pid")]
         [InlineData("Engine+Child", "Process Incarnation Status ExitedAt IsKilled OutOfMemory", "")]
         [InlineData("Engine+Arrival", "Process Incarnation Channel Data IsCapture LastOutput", "")]
@@ -318,6 +318,16 @@ public static class EngineSnapshotTests
         public bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog) => true;
 
         public void ReopenLogs()
+        {
+        }
+
+        public IReadOnlyList<string> EndSurvivors(EndSurvivors request) => [];
+
+        public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid)
+        {
+        }
+
+        public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health)
         {
         }
 

@@ -164,4 +164,44 @@ public sealed class ControlSocketsTests : IDisposable
         StartException refused = Assert.Throws<StartException>(() => Create([Unix(new string('x', 120))]));
         Assert.Contains("file= in [unix_http_server]", refused.Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void A_file_that_vanished_is_made_anew_as_it_was()
+    {
+        using ControlSockets sockets = Create([Unix("a.sock", 0x1A4), Unix("b.sock")]);
+        Assert.Equal([PathOf("a.sock"), PathOf("b.sock")], sockets.Files);
+        Assert.Empty(sockets.Restore(_said.Add));
+        File.Delete(PathOf("a.sock"));
+
+        ControlSocket restored = Assert.Single(sockets.Restore(_said.Add));
+
+        Assert.Equal(PathOf("a.sock"), restored.Config.File);
+        Assert.Equal([$"socket file {PathOf("a.sock")} had vanished and is there again"], _said);
+        Assert.Equal((UnixFileMode)0x1A4, File.GetUnixFileMode(PathOf("a.sock")) & (UnixFileMode)0x1FF);
+        Assert.True(Connects(PathOf("a.sock")));
+        Assert.Equal(restored.Fd, sockets.Sockets[0].Fd);
+        sockets.Dispose();
+        Assert.Empty(Directory.GetFileSystemEntries(_folder.Path));
+    }
+
+    [Fact]
+    public void What_somebody_else_put_in_its_place_stays()
+    {
+        using ControlSockets sockets = Create([Unix("a.sock")]);
+        File.Delete(PathOf("a.sock"));
+        File.WriteAllText(PathOf("a.sock"), "mine");
+        Assert.Empty(sockets.Restore(_said.Add));
+        sockets.Dispose();
+        Assert.Equal("mine", File.ReadAllText(PathOf("a.sock")));
+    }
+
+    [Fact]
+    public void A_file_whose_folder_is_gone_too_cannot_be_made_anew_and_it_is_said()
+    {
+        string folder = Directory.CreateDirectory(PathOf("f")).FullName;
+        using ControlSockets sockets = Create([Unix("f/a.sock")]);
+        Directory.Delete(folder, recursive: true);
+        Assert.Empty(sockets.Restore(_said.Add));
+        Assert.StartsWith($"socket file {folder}/a.sock has vanished and cannot be made anew: ", Assert.Single(_said));
+    }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using Steward.Core.Config;
 using Steward.Core.Effects;
@@ -131,6 +132,12 @@ internal sealed unsafe class Outside : IProcessHostEvents, IDisposable
         LastOutput = lastOutput;
         Finished.Enqueue(incarnation);
     }
+
+    void IProcessHostEvents.MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes) =>
+        throw new UnreachableException();
+
+    void IProcessHostEvents.HealthProbed(ProcessId process, Incarnation incarnation, string? failure) =>
+        throw new UnreachableException();
 
     void IProcessHostEvents.Log(LogLevel level, string text) => Lines.Enqueue($"{level.Code()} {text}");
 

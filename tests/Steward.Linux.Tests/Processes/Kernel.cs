@@ -49,6 +49,8 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
 
     public CollectingHub Hub { get; }
 
+    public int LastIncarnation => _incarnation;
+
     public ConcurrentQueue<string> Lines { get; } = [];
 
     public static ProcessConfig Shell(string script) => Command($"/bin/sh -c \"{script}\"");
@@ -131,6 +133,12 @@ internal sealed unsafe class Kernel : IProcessHostEvents, IDisposable
     }
 
     void IProcessHostEvents.ChildrenExited() => _exited.Release();
+
+    void IProcessHostEvents.MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes) =>
+        throw new UnreachableException();
+
+    void IProcessHostEvents.HealthProbed(ProcessId process, Incarnation incarnation, string? failure) =>
+        throw new UnreachableException();
 
     void IProcessHostEvents.Log(LogLevel level, string text) => Lines.Enqueue($"{level.Code()} {text}");
 

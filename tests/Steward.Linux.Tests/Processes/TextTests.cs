@@ -47,18 +47,21 @@ public sealed class TextTests
             Directory = "/x"u8.ToArray(),
             Umask = 18,
             NoFile = 1L << 40,
+            ControlGroup = "/c"u8.ToArray(),
         };
         ChildPlan read = ChildPlan.Deserialize(plan.Serialize());
         Assert.Equal(plan.Serialize(), read.Serialize());
         Assert.Equal(plan.User, read.User);
         Assert.Equal(plan.NoFile, read.NoFile);
+        Assert.Equal(plan.ControlGroup, read.ControlGroup);
 
-        ChildPlan bare = plan with { User = null, Directory = null, Umask = null, NoFile = null };
+        ChildPlan bare = plan with { User = null, Directory = null, Umask = null, NoFile = null, ControlGroup = null };
         read = ChildPlan.Deserialize(bare.Serialize());
         Assert.Null(read.User);
         Assert.Null(read.Directory);
         Assert.Null(read.Umask);
         Assert.Null(read.NoFile);
+        Assert.Null(read.ControlGroup);
     }
 
     [Fact]

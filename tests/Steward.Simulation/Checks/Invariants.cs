@@ -56,12 +56,12 @@ internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Co
                 throw new InvariantException($"{slot.Namespec} is {state.Name()} with pid {slot.Pid}");
             }
 
-            if (hasChild && !Knows(slot))
+            if (hasChild && slot.Linger is null && !Knows(slot))
             {
                 throw new InvariantException($"{slot.Namespec} is {state.Name()} but the kernel has no pid {slot.Pid} for it");
             }
 
-            if (state == ProcessState.Stopping && slot.StateDue == long.MaxValue && Reaped(slot) is null)
+            if (state == ProcessState.Stopping && slot.StateDue == long.MaxValue && slot.Linger is null && Reaped(slot) is null)
             {
                 throw new InvariantException($"{slot.Namespec} is STOPPING and no SIGKILL is due");
             }
@@ -86,7 +86,18 @@ internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Co
                 throw new InvariantException($"{slot.Namespec} is STOPPED and a start is due, or none although it shall recover");
             }
 
-            if (slot.Due != Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue))
+            if (slot.Linger is { Due: long.MaxValue })
+            {
+                throw new InvariantException($"{slot.Namespec} has survivors that nobody looks for");
+            }
+
+            if (slot.RestartReason is not null && state != ProcessState.Stopping)
+            {
+                throw new InvariantException($"{slot.Namespec} is {state.Name()} and to be started again once it is down");
+            }
+
+            long watches = Math.Min(slot.Memory?.Due ?? long.MaxValue, slot.Health?.Due ?? long.MaxValue);
+            if (slot.Due != Math.Min(Math.Min(Math.Min(slot.StateDue, slot.ReportDue), slot.Listener?.Due ?? long.MaxValue), Math.Min(watches, slot.Linger?.Due ?? long.MaxValue)))
             {
                 throw new InvariantException($"{slot.Namespec} is queued for another time than its deadline");
             }

@@ -117,6 +117,10 @@ internal sealed class ConfigurationMaker
             KillAsGroup = asGroup || _random.Percent(20),
             ExitCodes = _random.Percent(70) ? [0] : [0, 2],
             IsListener = isListener,
+            KillMode = _random.Percent(20) ? KillMode.Tree : KillMode.Process,
+            AutoStartAsLast = _random.Percent(20),
+            MemoryLimit = _random.Percent(20) ? new MemoryLimitConfig { Bytes = 1, CheckSecs = _random.Pick<int>([1, 10]) } : null,
+            Health = _random.Percent(20) ? new HealthConfig { Url = "http://h/", Interval = 1, Failures = 2, Grace = 0 } : null,
         };
     }
 }
