@@ -44,6 +44,8 @@ public sealed class WatchTests
         await daemon.StartAsync();
         var before = await daemon.ReachesAsync("web", "RUNNING");
 
+        await Waiting.UntilAsync(() => Listens(port), daemon.Account);
+
         // It takes connections (the kernel does) and says nothing; SIGTERM does not reach it either.
         await TestDaemon.SignalAsync(before.Pid, "STOP");
         await daemon.LogSaysAsync("web is unhealthy: 2 probes failed in a row, the last one: no answer within 1 seconds (waiting for the answer): restarting it");
@@ -51,6 +53,20 @@ public sealed class WatchTests
         var after = await daemon.ReachesAsync("web", "RUNNING", info => info.Pid != before.Pid);
         Assert.NotEqual(before.Pid, after.Pid);
         Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    private static bool Listens(int port)
+    {
+        using var client = new System.Net.Sockets.TcpClient();
+        try
+        {
+            client.Connect("127.0.0.1", port);
+            return true;
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            return false;
+        }
     }
 
     // The child in the middle is gone at once; the one that stays has left its parent, its group and its session.
@@ -73,10 +89,10 @@ public sealed class WatchTests
         await daemon.ReachesAsync("family", "RUNNING");
         var other = await daemon.ReachesAsync("other", "RUNNING");
 
-        // family: itself, sh and its sleep, the plain child; other: itself and its sleep.
-        await Waiting.UntilAsync(() => daemon.Family().Count == 6, () => $"{daemon.Family().Count} processes\n{daemon.Account()}");
+        // The daemon; family: itself, sh and its sleep, the plain child; other: itself and its sleep.
+        await Waiting.UntilAsync(() => daemon.Family().Count == 7, () => $"{daemon.Family().Count} processes\n{daemon.Account()}");
         Assert.Equal(0, (await daemon.CtlAsync("stop", "family")).Status);
-        Assert.Equal(2, daemon.Family().Count);
+        Assert.Equal(3, daemon.Family().Count);
         Assert.Contains("still there, told to stop with SIGTERM: 3 processes of family: ", daemon.ReadLog(), StringComparison.Ordinal);
         Assert.Contains("nothing that family left behind is left", daemon.ReadLog(), StringComparison.Ordinal);
         Assert.Equal(other.Pid, (await daemon.ReachesAsync("other", "RUNNING")).Pid);
@@ -84,7 +100,7 @@ public sealed class WatchTests
         // One that ends by itself takes its own with it before it is started again.
         await TestDaemon.SignalAsync(other.Pid, "KILL");
         await daemon.ReachesAsync("other", "RUNNING", info => info.Pid != other.Pid);
-        Assert.Equal(2, daemon.Family().Count);
+        await Waiting.UntilAsync(() => daemon.Family().Count == 3, () => $"{daemon.Family().Count} processes\n{daemon.Account()}");
         Assert.Equal(0, await daemon.StopAsync());
     }
 
