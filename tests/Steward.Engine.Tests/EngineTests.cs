@@ -183,8 +183,14 @@ public sealed class EngineTests : IDisposable
     [Fact]
     public async Task An_action_that_is_never_come_to_fails_instead_of_waiting_for_ever()
     {
+        var begun = new ManualResetEventSlim();
         var blocked = new ManualResetEventSlim();
-        Task running = _engine.InvokeAsync(() => blocked.Wait(s_limit));
+        Task running = _engine.InvokeAsync(() =>
+        {
+            begun.Set();
+            blocked.Wait(s_limit);
+        });
+        Assert.True(begun.Wait(s_limit));
         Task never = _engine.InvokeAsync(() => throw new InvalidOperationException("defect in an action is its own"));
         Task end = Task.Run(_engine.Dispose);
         blocked.Set();

@@ -56,6 +56,14 @@ internal sealed class Programs : IProcessHostEvents, IDisposable
     {
     }
 
+    public void MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes)
+    {
+    }
+
+    public void HealthProbed(ProcessId process, Incarnation incarnation, string? failure)
+    {
+    }
+
     public void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput)
     {
     }

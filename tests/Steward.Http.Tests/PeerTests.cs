@@ -48,10 +48,10 @@ public sealed class PeerTests : IDisposable
         using var writer = new XmlRpcWriter();
         writer.BeginResponse();
         _calls ??= new RpcCalls(_control, new JournalCalls(new JournalQueries(_control, null)), null, "9.8.7", _end.Token);
-        Task<Fault?>? later = _calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
+        DeferredCall? later = _calls.Call(method, parameters, new Tester(), writer, out Fault? fault);
         if (later is not null)
         {
-            fault = await later.WaitAsync(TimeSpan.FromMilliseconds(TestClient.LimitMs));
+            fault = await later.Task.WaitAsync(TimeSpan.FromMilliseconds(TestClient.LimitMs));
         }
 
         if (fault is not null)

@@ -30,7 +30,8 @@ public sealed class XmlRpcWriter : IDisposable
         [.. Enumerable.Range(0, 256).Select(b => (byte)b).Where(b => b >= 0x80 || SpecialBytes.Contains(b))]);
 
     // The large buffer of the last long answer, for the next one, unless the collector took it meanwhile. The shared pool would keep
-    // one of each size for each core.
+    // one of each size for each core. A thread's own: answers are written on few threads.
+    [ThreadStatic]
     private static WeakReference<byte[]>? s_spare;
 
     private byte[] _buffer = ArrayPool<byte>.Shared.Rent(4096);
@@ -328,7 +329,9 @@ public sealed class XmlRpcWriter : IDisposable
             return ArrayPool<byte>.Shared.Rent(size);
         }
 
-        return Interlocked.Exchange(ref s_spare, null) is { } spare && spare.TryGetTarget(out byte[]? buffer) && buffer.Length >= size
+        WeakReference<byte[]>? spare = s_spare;
+        s_spare = null;
+        return spare is not null && spare.TryGetTarget(out byte[]? buffer) && buffer.Length >= size
             ? buffer
             : GC.AllocateUninitializedArray<byte>(size);
     }
@@ -341,7 +344,7 @@ public sealed class XmlRpcWriter : IDisposable
         }
         else
         {
-            Volatile.Write(ref s_spare, new WeakReference<byte[]>(buffer));
+            s_spare = new WeakReference<byte[]>(buffer);
         }
     }
 }
