@@ -56,8 +56,24 @@ public sealed record ConfigFault(
             parts.Add(place + ":");
         }
 
-        parts.Add(OneLine(Text));
+        parts.Add(OneLine(WithoutNames(Text)));
         return string.Join(' ', parts) + (Remedy is null ? "" : " \u2014 " + Remedy);
+    }
+
+    /// <summary>
+    /// Supervisor's message about an unknown name ends with all names that there are, a whole environment: right for the daemon, which says
+    /// one thing and ends, and too much where one thing is said in a line.
+    /// </summary>
+    private static string WithoutNames(string text)
+    {
+        int names = text.IndexOf(" Available names: ", StringComparison.Ordinal);
+        if (names < 0)
+        {
+            return text;
+        }
+
+        int section = text.IndexOf(" in section ", names, StringComparison.Ordinal);
+        return text[..names].TrimEnd('.') + (section < 0 ? "" : text[section..]);
     }
 
     private static string Shorten(string value)

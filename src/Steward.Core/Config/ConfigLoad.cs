@@ -319,6 +319,6 @@ internal sealed partial class ConfigLoad
 
     private static string ExpansionRemedy(string error) =>
         error.Contains("which cannot be expanded", StringComparison.Ordinal)
-            ? "use one of these names, or %% for a percent sign"
+            ? "set the variable in the environment of the daemon, correct the name, or write %% for a percent sign"
             : "write a percent sign that is meant as such twice";
 }
