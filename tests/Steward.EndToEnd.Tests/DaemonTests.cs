@@ -101,6 +101,34 @@ public sealed class DaemonTests
     }
 
     [Fact]
+    public async Task It_answers_on_the_same_sockets_after_every_reload()
+    {
+        await using var daemon = new TestDaemon(Sleeper);
+        await daemon.StartAsync();
+        var last = await daemon.ReachesAsync("sleeper", "RUNNING");
+        for (var i = 0; i < 5; i++)
+        {
+            await TestDaemon.SignalAsync(daemon.Pid, "HUP");
+            var before = last.Pid;
+            await Waiting.UntilAsync(
+                async () =>
+                {
+                    try
+                    {
+                        return (await daemon.AllAsync()).TryGetValue("sleeper", out last!) && last.State == "RUNNING" && last.Pid != before;
+                    }
+                    catch (Exception e) when (e is HttpRequestException or RpcFaultException)
+                    {
+                        return false; // on its way down or up
+                    }
+                },
+                () => $"reload {i + 1} does not come to its end\n{daemon.Account()}");
+        }
+
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
     public async Task Terminated_it_leaves_nobody_behind_not_even_the_stubborn()
     {
         await using var daemon = new TestDaemon("""

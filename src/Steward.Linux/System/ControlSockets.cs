@@ -147,7 +147,7 @@ public sealed unsafe class ControlSockets : IDisposable
     {
         foreach (Open open in _open)
         {
-            int fd = LibC.fcntl(open.Fd, LibC.F_DUPFD_CLOEXEC, 3);
+            int fd = Duplicate(open.Fd);
             if (fd < 0)
             {
                 throw Failure(LibC.LastError);
@@ -246,9 +246,15 @@ public sealed unsafe class ControlSockets : IDisposable
             return null;
         }
 
-        int fd = LibC.fcntl(same.Fd, LibC.F_DUPFD_CLOEXEC, 3);
+        int fd = Duplicate(same.Fd);
         return fd < 0 ? throw Failure(LibC.LastError) : new Open(server, fd);
     }
+
+    /// <summary>
+    /// Another number for a socket, higher than all it had before. The runtime's epoll set knows each number under which the socket was
+    /// served until the socket itself is closed (man 7 epoll, Q6); under one of these it could not be served again.
+    /// </summary>
+    private static int Duplicate(int fd) => LibC.fcntl(fd, LibC.F_DUPFD_CLOEXEC, fd + 1);
 
     private static ServerConfig Place(ServerConfig server) => server with { Section = "", Username = null, Password = null };
 
