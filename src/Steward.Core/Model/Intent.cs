@@ -5,4 +5,5 @@ namespace Steward.Core.Model;
 /// <param name="IsWanted">Whether it was last started (true) or stopped (false) by hand; null when neither is known.</param>
 /// <param name="DisabledFor">Why it must not be started; null when it may.</param>
 /// <param name="Since">Wall time of the last change, Unix nanoseconds.</param>
-public sealed record Intent(string Name, bool? IsWanted, string? DisabledFor, long Since);
+/// <param name="By">Who made it, in words for people; empty when that is not known.</param>
+public sealed record Intent(string Name, bool? IsWanted, string? DisabledFor, long Since, string By = "");

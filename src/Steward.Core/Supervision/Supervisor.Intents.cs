@@ -42,7 +42,7 @@ public sealed partial class Supervisor
         // What nobody has said anything about is wanted already.
         if ((known?.IsWanted ?? true) != isWanted)
         {
-            Remember(new Intent(name, isWanted, known?.DisabledFor, _now.Wall));
+            Remember(new Intent(name, isWanted, known?.DisabledFor, _now.Wall, Clean(_requester)));
         }
     }
 
@@ -60,7 +60,7 @@ public sealed partial class Supervisor
         Intent? known = _intents.GetValueOrDefault(name);
         if (known?.DisabledFor != reason)
         {
-            Remember(new Intent(name, known?.IsWanted, reason, _now.Wall));
+            Remember(new Intent(name, known?.IsWanted, reason, _now.Wall, Clean(_requester)));
             Log(LogLevel.Info, set.IsEnabled ? $"{slot.Namespec} is enabled" : $"{slot.Namespec} is disabled{Because(reason!)}");
         }
 

@@ -80,6 +80,7 @@ public sealed partial class Supervisor
             writer.Integer(2, intent.IsWanted is { } isWanted ? isWanted ? 1 : 0 : null);
             writer.Text(3, intent.DisabledFor);
             writer.Integer(4, intent.Since);
+            writer.Text(5, intent.By);
             writer.End();
         }
 
@@ -146,7 +147,8 @@ public sealed partial class Supervisor
         {
             string name = intent.Text(1, "name");
             bool? isWanted = intent.OptionalInt32(2, "isWanted", 0, 1) is { } wanted ? wanted == 1 : null;
-            supervisor._intents[name] = new Intent(name, isWanted, intent.OptionalText(3, "disabledFor"), intent.Integer(4, "since"));
+            supervisor._intents[name] = new Intent(
+                name, isWanted, intent.OptionalText(3, "disabledFor"), intent.Integer(4, "since"), intent.OptionalText(5, "by") ?? "");
             intent.End();
         }
 

@@ -146,7 +146,7 @@ public sealed class IntentFile : IIntentStore, IDisposable
         {
             string wanted = intent.IsWanted switch { true => "up", false => "down", null => "-" };
             text.Append(CultureInfo.InvariantCulture, $"{intent.Name}\t{wanted}\t{(intent.DisabledFor is null ? "enabled" : "disabled")}\t");
-            text.Append(CultureInfo.InvariantCulture, $"{intent.Since}\t{intent.DisabledFor}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{intent.Since}\t{intent.DisabledFor}\t{intent.By}\n");
         }
 
         string next = _path + ".new";
@@ -185,15 +185,17 @@ public sealed class IntentFile : IIntentStore, IDisposable
         for (int i = 1; i < lines.Length - 1; i++)
         {
             string[] fields = lines[i].Split('\t');
-            if (fields.Length != 5 || fields[0].Length == 0 || fields[1] is not ("up" or "down" or "-")
+            if (fields.Length is not (5 or 6) || fields[0].Length == 0 || fields[1] is not ("up" or "down" or "-")
                 || fields[2] is not ("enabled" or "disabled")
                 || !long.TryParse(fields[3], NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long since))
             {
                 return string.Create(CultureInfo.InvariantCulture, $"line {i + 1}");
             }
 
+            // Who made the change is missing from files of the first versions.
+            string by = fields.Length == 6 ? fields[5] : "";
             bool? isWanted = fields[1] == "-" ? null : fields[1] == "up";
-            intents.Add(new Intent(fields[0], isWanted, fields[2] == "disabled" ? fields[4] : null, since));
+            intents.Add(new Intent(fields[0], isWanted, fields[2] == "disabled" ? fields[4] : null, since, by));
         }
 
         return null;

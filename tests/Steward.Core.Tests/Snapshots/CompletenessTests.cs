@@ -29,7 +29,7 @@ public static class CompletenessTests
         [InlineData("Supervision.Linger", "Exit KillAt GiveUpAt Due Pause IsSaid IsKillSaid", "")]
         [InlineData("Supervision.MemoryWatch", "Due Bytes High Restarts", "")]
         [InlineData("Supervision.HealthWatch", "Due IsKnown Failures Reason IsUnhealthy IsPutOff Restarts Pause NotBefore", "")]
-        [InlineData("Model.Intent", "Name IsWanted DisabledFor Since", "")]
+        [InlineData("Model.Intent", "Name IsWanted DisabledFor Since By", "")]
         [InlineData("Supervision.Operation", "Kind Request Name Wait Batch By Signal ToGroup", "")]
         [InlineData("Supervision.Batch", "Request Open Items", "")]
         [InlineData("Effects.ProcessStatus", "Name Group Code Description", "")]

@@ -128,6 +128,15 @@ public sealed class IntentTests
             Assert.Equal(["INFO c is disabled (disk full)", "answer true", "intents c:c=-/disk full"], _machine.Take());
 
         [Fact]
+        public void Who_made_the_last_change_is_remembered_in_one_line()
+        {
+            _machine.Ask(new SetIntent("c", IsEnabled: false, "disk is full"), "10.0.0.7 as\tadmin");
+            Assert.Equal("10.0.0.7 as admin", Assert.Single(_machine.Saved).By);
+            _machine.Ask(new StopProcess("a", Wait: false), "uid 7");
+            Assert.Equal(["uid 7", "10.0.0.7 as admin"], _machine.Saved.Select(intent => intent.By));
+        }
+
+        [Fact]
         public void A_start_is_refused_with_the_reason_and_the_others_start()
         {
             long start = _machine.Ask(new StartProcess("c", Wait: false));

@@ -7,7 +7,7 @@ public sealed class IntentFileTests : IDisposable
 {
     private static readonly Intent[] s_intents =
     [
-        new("a:a", false, null, 1), new("g:ü", null, "the disk is full", 1_767_225_600_000_000_000), new("z:z", true, "", 3),
+        new("a:a", false, null, 1), new("g:ü", null, "the disk is full", 1_767_225_600_000_000_000, "10.0.0.7 as admin"), new("z:z", true, "", 3),
     ];
 
     private readonly TempDirectory _folder = new();
@@ -32,6 +32,13 @@ public sealed class IntentFileTests : IDisposable
         Assert.Equal([FilePath], Directory.GetFileSystemEntries(_folder.Path));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(FilePath));
         Assert.Empty(_said);
+    }
+
+    [Fact]
+    public void A_file_that_does_not_say_by_whom_is_read()
+    {
+        File.WriteAllText(FilePath, "steward-intent 1\na:a\tdown\tdisabled\t5\tdisk\n");
+        Assert.Equal([new Intent("a:a", false, "disk", 5)], Open().Read());
     }
 
     [Fact]
