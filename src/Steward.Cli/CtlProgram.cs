@@ -9,9 +9,9 @@ public static class CtlProgram
     /// <summary>The actions that may stand directly behind <c>steward</c>.</summary>
     public static IReadOnlyList<string> Verbs { get; } =
     [
-        "add", "avail", "clear", "events", "fg", "history", "hooks", "kill", "listeners", "maintail", "mrestart", "mstart", "mstop", "open", "pid",
-        "reload", "remove", "reread", "restart", "serialrestart", "shutdown", "signal", "start", "status", "stop", "tail", "update", "upgrade",
-        "version", "why",
+        "add", "avail", "clear", "disable", "enable", "events", "fg", "history", "hooks", "intent", "kill", "listeners", "maintail",
+        "mrestart", "mstart", "mstop", "open", "pid", "reload", "remove", "reread", "restart", "serialrestart", "shutdown", "signal", "start",
+        "status", "stop", "tail", "update", "upgrade", "version", "why",
     ];
 
     /// <summary>Runs it to its end.</summary>

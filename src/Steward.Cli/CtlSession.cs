@@ -61,9 +61,12 @@ internal sealed partial class CtlSession : IDisposable
         };
         _more = new SortedDictionary<string, CtlAction>(StringComparer.Ordinal)
         {
+            ["disable"] = new(Disable, HelpTexts.Disable),
+            ["enable"] = new(Enable, HelpTexts.Enable),
             ["events"] = new(Events, HelpTexts.Events),
             ["history"] = new(History, HelpTexts.History),
             ["hooks"] = new(Hooks, HelpTexts.Hooks),
+            ["intent"] = new(ShowIntents, HelpTexts.Intent),
             ["kill"] = new(Kill, HelpTexts.Kill),
             ["listeners"] = new(Listeners, HelpTexts.Listeners),
             ["mrestart"] = new(RestartMany, HelpTexts.RestartMany),

@@ -116,6 +116,17 @@ internal static class HelpTexts
 
     public const string Exit = "exit\tExit the supervisor shell.";
 
+    public const string Disable =
+        "disable <name> [...]\t\t\tForbid processes to be started, over restarts of the daemon too; those that run go on\n"
+        + "disable <gname>:*\t\t\tThe same for all processes in a group\n"
+        + "disable <name> [...] --reason TEXT\tThe same, and say why: all the rest of the line";
+
+    public const string Enable =
+        "enable <name> [...]\tAllow processes to be started again\n"
+        + "enable <gname>:*\tThe same for all processes in a group";
+
+    public const string Intent = "intent\t\t\tShow which processes are disabled, and which were stopped by hand (autostart=last)";
+
     public const string Kill =
         "kill <signal> <name> [...]\t\tSend a signal to processes\n"
         + "kill -g <signal> <name> [...]\tSend it to everything in their process groups";

@@ -46,6 +46,18 @@ public sealed partial class StewardClient
     public Task SignalProcessTreeAsync(string name, string signal, CancellationToken cancellation = default) =>
         CallAsync("steward.signalProcessTree", [name, signal], cancellation);
 
+    /// <summary>Forbids a process to be started, over restarts of the daemon too, or allows it again. Steward alone.</summary>
+    /// <param name="name">The process; what it does at the moment stays as it is.</param>
+    /// <param name="isEnabled">Whether it may be started.</param>
+    /// <param name="reason">Why it may not.</param>
+    /// <param name="cancellation">Gives the call up.</param>
+    public Task SetIntentAsync(string name, bool isEnabled, string reason = "", CancellationToken cancellation = default) =>
+        CallAsync("steward.setIntent", [name, isEnabled, reason], cancellation);
+
+    /// <summary>Tells what is remembered of what operators want. Steward alone.</summary>
+    public async Task<IReadOnlyList<IntentInfo>> GetIntentsAsync(CancellationToken cancellation = default) =>
+        List(await CallAsync("steward.getIntents", [], cancellation).ConfigureAwait(false), IntentInfo.Read, "a list of intents");
+
     /// <summary>Sends text to the stdin of a process.</summary>
     public Task SendStdinAsync(string name, string text, CancellationToken cancellation = default) =>
         CallAsync("supervisor.sendProcessStdin", [name, text], cancellation);

@@ -101,6 +101,16 @@ public sealed class SupervisorClient : IDisposable
     public Answer<IReadOnlyList<EventPoolInfo>> GetEventPools() =>
         List(_connection.Call("steward.getEventPools"), EventPoolInfo.Read, "a list of pools");
 
+    /// <summary>Forbids a process to be started, or allows it again. Steward alone.</summary>
+    /// <param name="name">The process.</param>
+    /// <param name="isEnabled">Whether it may be started.</param>
+    /// <param name="reason">Why it may not; may be empty.</param>
+    public Answer<bool> SetIntent(string name, bool isEnabled, string reason) =>
+        Done(_connection.Call("steward.setIntent", name, isEnabled, reason));
+
+    /// <summary>What is remembered of what operators want. Steward alone.</summary>
+    public Answer<IReadOnlyList<IntentInfo>> GetIntents() => List(_connection.Call("steward.getIntents"), IntentInfo.Read, "a list of intents");
+
     /// <summary>Empties a process's logs.</summary>
     public Answer<bool> ClearProcessLogs(string name) => Done(_connection.Call("supervisor.clearProcessLogs", name));
 

@@ -93,6 +93,14 @@ public sealed partial class Engine
         }
     }
 
+    Intent[] ISupervisorControl.Intents()
+    {
+        lock (_state)
+        {
+            return _supervisor.Intents();
+        }
+    }
+
     /// <inheritdoc/>
     public Task<Outcome> ClearMainLogAsync(string requester)
     {

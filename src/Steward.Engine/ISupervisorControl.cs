@@ -59,6 +59,9 @@ public interface ISupervisorControl
     /// <summary>Returns every pool of event listeners in the order of its activation.</summary>
     EventPoolSnapshot[] EventPools();
 
+    /// <summary>Returns what is remembered of what operators want, ordered by name; empty where nothing is remembered.</summary>
+    Intent[] Intents() => [];
+
     /// <summary>Finds a process by the exact names of its group and itself; null when there is none.</summary>
     ProcessSnapshot? Find(string group, string process);
 

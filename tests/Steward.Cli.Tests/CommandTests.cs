@@ -38,6 +38,16 @@ public sealed class CommandTests : IDisposable
             "" or "/opt/new steward" => true,
             _ => FakeServer.Fault(30, "FAILED: it is older"),
         });
+        _server.On("steward.setIntent", parameters => ((XmlRpcString)parameters[0]).Value switch
+        {
+            "nope" => FakeServer.Fault(10, "BAD_NAME: nope"),
+            _ => true,
+        });
+        _server.On("steward.getIntents", _ => FakeServer.Array(
+            FakeServer.Struct(
+                ("group", "cat"), ("name", "cat"), ("enabled", false), ("reason", "disk full"), ("stopped", true), ("by", "uid 0 (pid 9)"), ("since", 1)),
+            FakeServer.Struct(("group", "g"), ("name", "one"), ("enabled", false), ("since", 1)),
+            FakeServer.Struct(("group", "g"), ("name", "two"), ("enabled", true), ("stopped", true), ("by", ""), ("since", 1))));
         foreach (string method in (string[])["startProcessGroup", "stopProcessGroup", "signalProcessGroup"])
         {
             _server.On("supervisor." + method, parameters => ((XmlRpcString)parameters[0]).Value == "g"
@@ -64,6 +74,18 @@ public sealed class CommandTests : IDisposable
         { "upgrade --binary /opt/new steward", 0, "Upgraded supervisord\n" },
         { "upgrade --binary=/opt/old", 1, "ERROR: not upgraded: FAILED: it is older\n" },
         { "upgrade now", 1, "Error: upgrade accepts --binary FILE and nothing else\nupgrade\t\t\tHave the daemon go on as the program that is installed by now; processes are not touched\nupgrade --binary FILE\tThe same with another executable\n" },
+        // enable, disable, intent
+        { "disable cat", 0, "cat: disabled\n" },
+        { "disable cat nope --reason disk full", 1, "cat: disabled\nnope: ERROR (no such process)\n" },
+        { "disable g:* no:*", 1, "g:one: disabled\ng:two: disabled\nno: ERROR (no such group)\n" },
+        { "disable c*", 0, "cat: disabled\n" },
+        { "disable", 2, "Error: disable requires a process name\n" + HelpTexts.Disable + "\n" },
+        { "disable --reason x", 2, "Error: disable requires a process name\n" + HelpTexts.Disable + "\n" },
+        { "disable cat --reason", 2, "Error: --reason requires a text\n" + HelpTexts.Disable + "\n" },
+        { "enable cat nope", 1, "cat: enabled\nnope: ERROR (no such process)\n" },
+        { "enable all", 0, "bad: enabled\ncat: enabled\ng:one: enabled\ng:two: enabled\n" },
+        { "enable", 2, "Error: enable requires a process name\n" + HelpTexts.Enable + "\n" },
+        { "intent cat", 2, "Error: intent accepts no arguments\n" + HelpTexts.Intent + "\n" },
         // status
         { "status cat", 0, "cat                              RUNNING   pid 17054, uptime 0:00:03\n" },
         { "status g:*", 0, "g:one                            RUNNING   pid 1, uptime 1 day, 0:00:03\ng:two                            STARTING  \n" },
@@ -126,6 +148,44 @@ public sealed class CommandTests : IDisposable
     [Theory]
     [MemberData(nameof(Lines))]
     public void A_line_prints_this_and_ends_so(string line, int status, string output) => Assert.Equal((status, output, ""), Run(line));
+
+    [Theory]
+    [InlineData("disable cat", "steward.setIntent(cat, false, )")]
+    [InlineData("disable cat --reason the  disk is full", "steward.setIntent(cat, false, the disk is full)")]
+    [InlineData("disable cat --reason=full", "steward.setIntent(cat, false, full)")]
+    [InlineData("disable cat --reason 'its \"disk\"'", "steward.setIntent(cat, false, its \"disk\")")]
+    [InlineData("enable cat", "steward.setIntent(cat, true, )")]
+    public void An_intent_is_set_with_its_reason(string line, string call)
+    {
+        Run(line);
+        Assert.Equal(["supervisor.getVersion()", call], _server.Calls);
+    }
+
+    [Fact]
+    public void Intents_are_shown_a_line_each()
+    {
+        string since = $"since {DateTimeOffset.FromUnixTimeSeconds(1).LocalDateTime:yyyy-MM-dd HH:mm:ss}\n";
+        Assert.Equal(
+            (0,
+                "cat                              disabled  disk full, stopped by hand, by uid 0 (pid 9), " + since
+                + "g:one                            disabled  " + since
+                + "g:two                            enabled   stopped by hand, " + since,
+                ""),
+            Run("intent"));
+        _server.On("steward.getIntents", _ => FakeServer.Array());
+        Assert.Equal((0, "no intents are remembered\n", ""), Run("intent"));
+    }
+
+    [Theory]
+    [InlineData("intent")]
+    [InlineData("disable cat bad")]
+    [InlineData("enable all")]
+    public void A_daemon_that_remembers_nothing_is_told_apart(string line)
+    {
+        _server.Methods.TryRemove("steward.getIntents", out _);
+        _server.Methods.TryRemove("steward.setIntent", out _);
+        Assert.Equal((1, "error: this daemon remembers no intents: it is an older Steward, or another supervisord\n", ""), Run(line));
+    }
 
     [Fact]
     public void Columns_widen_for_the_longest_name_that_is_shown()

@@ -69,6 +69,8 @@ public sealed class StewardClientTests : IDisposable
         _server.On("supervisor.reloadConfig", _ => FakeServer.Array(FakeServer.Array(FakeServer.Names("a"), FakeServer.Names(), FakeServer.Names("c"))));
         _server.On("steward.getEventPools", _ => FakeServer.Array(FakeServer.Struct(("name", "l"), ("buffered", 3))));
         _server.On("steward.signalProcessTree", _ => true);
+        _server.On("steward.setIntent", _ => true);
+        _server.On("steward.getIntents", _ => FakeServer.Array(FakeServer.Struct(("group", "g"), ("name", "p"), ("reason", "disk full"))));
         _server.On("twiddler.addProgramToGroup", _ => true);
         _server.On("twiddler.removeProcessFromGroup", _ => true);
         _server.On("system.listMethods", _ => FakeServer.Names("a.b"));
@@ -90,6 +92,9 @@ public sealed class StewardClientTests : IDisposable
         await _client.SignalGroupAsync("g", "HUP");
         await _client.SignalProcessAsync("g:p", "HUP");
         await _client.SignalProcessTreeAsync("g:p", "HUP");
+        await _client.SetIntentAsync("g:p", isEnabled: false, "disk full");
+        IntentInfo intent = Assert.Single(await _client.GetIntentsAsync());
+        Assert.Equal(("g:p", false, "disk full"), (intent.Namespec, intent.IsEnabled, intent.Reason));
         await _client.SendStdinAsync("g:p", "in");
         await _client.AddGroupAsync("g");
         await _client.RemoveGroupAsync("g");
@@ -109,7 +114,8 @@ public sealed class StewardClientTests : IDisposable
                 "supervisor.getProcessInfo(g:p)", "supervisor.getAllConfigInfo()", "supervisor.reloadConfig()", "supervisor.startProcess(g:p, false)",
                 "supervisor.stopProcess(g:p, true)", "supervisor.startAllProcesses(true)", "supervisor.stopAllProcesses(false)",
                 "supervisor.startProcessGroup(g, true)", "supervisor.stopProcessGroup(g, true)", "supervisor.signalProcessGroup(g, HUP)",
-                "supervisor.signalProcess(g:p, HUP)", "steward.signalProcessTree(g:p, HUP)", "supervisor.sendProcessStdin(g:p, in)",
+                "supervisor.signalProcess(g:p, HUP)", "steward.signalProcessTree(g:p, HUP)",
+                "steward.setIntent(g:p, false, disk full)", "steward.getIntents()", "supervisor.sendProcessStdin(g:p, in)",
                 "supervisor.addProcessGroup(g)", "supervisor.removeProcessGroup(g)", "twiddler.addProgramToGroup(g, p, " + Command() + ")",
                 "twiddler.removeProcessFromGroup(g, p)", "supervisor.readProcessStdoutLog(g:p, -100, 0)", "supervisor.readProcessStderrLog(g:p, 0, 5)",
                 "supervisor.readLog(-1, 0)", "supervisor.clearProcessLogs(g:p)", "supervisor.sendRemoteCommEvent(t, d)", "steward.getEventPools()",

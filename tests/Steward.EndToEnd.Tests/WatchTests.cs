@@ -161,4 +161,40 @@ public sealed class WatchTests
         Assert.Equal("STOPPED", (await daemon.AllAsync())["running"].State);
         Assert.Equal(0, await daemon.StopAsync());
     }
+
+    [Fact]
+    public async Task What_is_disabled_stays_down_over_a_restart_of_the_daemon_and_says_why_until_it_is_enabled()
+    {
+        await using var daemon = new TestDaemon("""
+            [program:web]
+            command=/bin/sleep 100000
+
+            [program:other]
+            command=/bin/sleep 100000
+            """);
+        await daemon.StartAsync();
+        var web = await daemon.ReachesAsync("web", "RUNNING");
+        Assert.Equal((0, "no intents are remembered\n"), Said(await daemon.CtlAsync("intent")));
+        Assert.Equal((0, "web: disabled\n"), Said(await daemon.CtlAsync("disable", "web", "--reason", "the disk is full")));
+        Assert.Equal((1, "nobody: ERROR (no such process)\n"), Said(await daemon.CtlAsync("disable", "nobody")));
+
+        // What runs goes on.
+        Assert.Equal(web.Pid, (await daemon.ReachesAsync("web", "RUNNING")).Pid);
+        Assert.Equal(0, await daemon.StopAsync());
+
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("other", "RUNNING");
+        Assert.Equal("STOPPED", (await daemon.AllAsync())["web"].State);
+        await daemon.LogSaysAsync("web is disabled (the disk is full): it is not started");
+        Assert.Equal((1, "web: ERROR (FAILED: web is disabled (the disk is full))\n"), Said(await daemon.CtlAsync("start", "web")));
+        Assert.Matches(
+            @"^web +disabled  the disk is full, by uid \d+ \(pid \d+\), since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n$", (await daemon.CtlAsync("intent")).Output);
+
+        Assert.Equal((0, "web: enabled\n"), Said(await daemon.CtlAsync("enable", "web")));
+        Assert.Equal((0, "web: started\n"), Said(await daemon.CtlAsync("start", "web")));
+        Assert.Equal((0, "no intents are remembered\n"), Said(await daemon.CtlAsync("intent")));
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    private static (int Status, string Output) Said(Finished result) => (result.Status, result.Output);
 }

@@ -85,6 +85,10 @@ internal sealed class FakeControl : ISupervisorControl
 
     public EventPoolSnapshot[] EventPools() => Pools;
 
+    public Intent[] Remembered { get; set; } = [];
+
+    public Intent[] Intents() => Remembered;
+
     public Task<Outcome> ClearMainLogAsync(string requester) => AnswerClearMainLog();
 
     public ProcessSnapshot? Find(string group, string process) =>

@@ -217,7 +217,7 @@ public sealed class PeerTests : IDisposable
             + "\"listeners\":[{\"name\":\"w\",\"state\":20,\"statename\":\"RUNNING\",\"protocol\":\"BUSY\",\"serial\":\"17\"},"
             + "{\"name\":\"v\",\"state\":0,\"statename\":\"STOPPED\",\"protocol\":\"\",\"serial\":\"\"}]}]",
             await CallAsync("steward.getEventPools"));
-        Assert.Equal("[\"steward.getEventPools\",\"steward.getEvents\",\"steward.getHistory\",\"steward.getHooks\",\"steward.listMethods\",\"steward.signalProcessTree\",\"steward.testHook\",\"steward.upgrade\",\"steward.why\"]", await CallAsync("steward.listMethods"));
+        Assert.Equal("[\"steward.getEventPools\",\"steward.getEvents\",\"steward.getHistory\",\"steward.getHooks\",\"steward.getIntents\",\"steward.listMethods\",\"steward.setIntent\",\"steward.signalProcessTree\",\"steward.testHook\",\"steward.upgrade\",\"steward.why\"]", await CallAsync("steward.listMethods"));
         Assert.Equal("true", await CallAsync("steward.signalProcessTree", "a", "TERM"));
         Assert.Equal(new SignalProcessTree("a", "TERM"), Assert.Single(_control.Commands));
         Assert.DoesNotContain("steward.", await CallAsync("system.listMethods"));

@@ -418,6 +418,48 @@ public partial class RpcTests
             static name => ((XmlRpcString)name).Value.StartsWith("steward.", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task An_intent_is_passed_on_with_its_reason_and_who_asks()
+    {
+        Assert.Equal("true", Show((XmlRpcValue)await CallAsync("steward.setIntent", "g:p", false, "disk full")));
+        Assert.Equal("true", Show((XmlRpcValue)await CallAsync("steward.setIntent", "g:p", true)));
+        Assert.Equal([new SetIntent("g:p", false, "disk full"), new SetIntent("g:p", true, "")], _control.Commands);
+        Assert.Equal(["the tester", "the tester"], _control.Requesters);
+
+        _control.Answer = static _ => Task.FromResult<Outcome>(new Refused(new Fault(FaultCode.BadName, "x")));
+        Assert.Equal("10 BAD_NAME: x", await CallAsync("steward.setIntent", "x", false));
+    }
+
+    [Fact]
+    public async Task An_intent_takes_a_name_a_boolean_and_perhaps_a_text()
+    {
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.setIntent", "p"));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.setIntent", 1, false));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.setIntent", "p", "false"));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.setIntent", "p", false, 1));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.setIntent", "p", false, "x", "y"));
+        Assert.Equal("2 INCORRECT_PARAMETERS", await CallAsync("steward.getIntents", "p"));
+        Assert.Empty(_control.Commands);
+        _control.State = DaemonState.Shutdown;
+        Assert.Equal("6 SHUTDOWN_STATE", await CallAsync("steward.setIntent", "p", false));
+    }
+
+    [Fact]
+    public async Task Intents_are_told_with_all_that_is_known()
+    {
+        Assert.Equal("[]", Show((XmlRpcValue)await CallAsync("steward.getIntents")));
+        _control.Remembered =
+        [
+            new Intent("g:p", null, "disk full", 1_700_000_000_999_999_999, "uid 0 (pid 1)"), new Intent("q:q", false, null, 1_700_000_001_000_000_000),
+        ];
+        Assert.Equal(
+            """
+            [{"group":"g","name":"p","enabled":false,"reason":"disk full","stopped":false,"by":"uid 0 (pid 1)","since":1700000000},
+            {"group":"q","name":"q","enabled":true,"reason":"","stopped":true,"by":"","since":1700000001}]
+            """.ReplaceLineEndings(""),
+            Show((XmlRpcValue)await CallAsync("steward.getIntents")));
+    }
+
     private static XmlRpcStruct One(string method, params XmlRpcValue[] parameters) => new(
         KeyValuePair.Create<string, XmlRpcValue>("methodName", method),
         KeyValuePair.Create<string, XmlRpcValue>("params", new XmlRpcArray(parameters)));

@@ -75,18 +75,18 @@ internal sealed partial class CtlSession
             Act(
                 names,
                 client => client.ClearAllProcessLogs(),
-                ClearGroup,
+                (client, group) => OneByOne(group, client.ClearProcessLogs),
                 (client, name) => client.ClearProcessLogs(name),
                 "cleared",
                 failed: "failed");
         }
     }
 
-    // There is no method for the logs of a group: its processes one by one.
-    private Answer<IReadOnlyList<ProcessResult>> ClearGroup(SupervisorClient client, string group)
+    // For what has no method for a group, or for all (null): the processes one by one.
+    private Answer<IReadOnlyList<ProcessResult>> OneByOne(string? group, Func<string, Answer<bool>> act)
     {
-        ProcessInfo[] members = [.. Demand(c => c.GetAllProcessInfo()).Where(info => info.Group == group)];
-        if (members.Length == 0)
+        ProcessInfo[] members = [.. Demand(client => client.GetAllProcessInfo()).Where(info => group is null || info.Group == group)];
+        if (members.Length == 0 && group is not null)
         {
             return new Answer<IReadOnlyList<ProcessResult>>(new RpcFault((int)FaultCode.BadName, "BAD_NAME: " + group));
         }
@@ -94,7 +94,7 @@ internal sealed partial class CtlSession
         var results = new List<ProcessResult>();
         foreach (ProcessInfo member in members)
         {
-            Answer<bool> answer = client.ClearProcessLogs(member.Namespec);
+            Answer<bool> answer = act(member.Namespec);
             if (answer.Failure is { } failure)
             {
                 return new Answer<IReadOnlyList<ProcessResult>>(failure);

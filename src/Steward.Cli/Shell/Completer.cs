@@ -52,7 +52,7 @@ internal sealed class Completer(
                 "add" => Configured().Where(entry => !entry.InUse).Select(entry => entry.Group),
                 "remove" or "update" => Processes().Select(process => process.Group),
                 "clear" or "fg" or "pid" or "restart" or "signal" or "start" or "status" or "stop" or "tail"
-                    or "kill" or "mrestart" or "mstart" or "mstop" or "serialrestart" => ProcessNames(text),
+                    or "disable" or "enable" or "kill" or "mrestart" or "mstart" or "mstop" or "serialrestart" => ProcessNames(text),
                 _ => [],
             };
         }

@@ -13,6 +13,8 @@ internal sealed partial class RpcCalls
 {
     private const string NativeNamespace = "steward";
 
+    private const long NanosecondsPerSecond = 1_000_000_000;
+
     /// <summary>The version of the plugins whose methods are built in.</summary>
     private const string PluginVersion = "1.0";
 
@@ -85,6 +87,16 @@ internal sealed partial class RpcCalls
                 WriteNames(
                     [.. XmlRpcMethods.Steward.Keys.Select(member => NativeNamespace + "." + member), .. JournalCalls.Names, .. HookCalls.Names], writer);
                 return null;
+
+            case XmlRpcVerb.GetIntents:
+                WriteIntents(writer);
+                return null;
+
+            case XmlRpcVerb.SetIntent:
+                other = "";
+                return p.Text(0, out name) && parameters[1] is XmlRpcBoolean enabled && (parameters.Count < 3 || p.Text(2, out other))
+                    ? control.ExecuteAsync(new SetIntent(name, enabled.Value, other), client.Requester)
+                    : Wrong(out fault);
 
             case XmlRpcVerb.SignalProcessTree:
                 return p.Text(0, out name) && p.Signal(1, out string signal)
@@ -186,6 +198,26 @@ internal sealed partial class RpcCalls
                 Member("returned", pool.Returned),
                 Member("discarded", pool.Discarded),
                 Member("listeners", new XmlRpcArray([.. pool.Listeners.Select(Listener)]))));
+            writer.EndItem();
+        }
+
+        writer.EndArray();
+    }
+
+    private void WriteIntents(XmlRpcWriter writer)
+    {
+        writer.BeginArray();
+        foreach (Intent intent in control.Intents())
+        {
+            Namespec spec = Namespec.Parse(intent.Name);
+            writer.WriteValue(new XmlRpcStruct(
+                Member("group", spec.Group),
+                Member("name", spec.Process ?? ""),
+                Member("enabled", intent.DisabledFor is null),
+                Member("reason", intent.DisabledFor ?? ""),
+                Member("stopped", intent.IsWanted == false),
+                Member("by", intent.By),
+                Member("since", intent.Since / NanosecondsPerSecond)));
             writer.EndItem();
         }
 

@@ -108,6 +108,12 @@ public enum XmlRpcVerb
     /// <summary><c>steward.signalProcessTree</c></summary>
     SignalProcessTree,
 
+    /// <summary><c>steward.getIntents</c></summary>
+    GetIntents,
+
+    /// <summary><c>steward.setIntent</c></summary>
+    SetIntent,
+
     /// <summary><c>steward.listMethods</c></summary>
     ListNativeMethods,
 
