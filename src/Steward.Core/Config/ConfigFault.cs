@@ -56,8 +56,10 @@ public sealed record ConfigFault(
             parts.Add(place + ":");
         }
 
-        parts.Add(OneLine(WithoutNames(Text)));
-        return string.Join(' ', parts) + (Remedy is null ? "" : " \u2014 " + Remedy);
+        parts.Add(WithoutNames(Text));
+
+        // Names come from the file as well, and a name in a list may go over several lines.
+        return OneLine(string.Join(' ', parts) + (Remedy is null ? "" : " \u2014 " + Remedy));
     }
 
     /// <summary>
