@@ -1,6 +1,5 @@
 using Steward.Core.Config;
 using Steward.Core.Model;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Cli;
 

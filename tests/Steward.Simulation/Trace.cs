@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Text;
-using Steward.Core.Model;
+using Steward.Core.Config;
 
 namespace Steward.Core.Events;
 

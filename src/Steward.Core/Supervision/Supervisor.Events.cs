@@ -1,4 +1,5 @@
 using System.Globalization;
+using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Events;
 using Steward.Core.Inputs;

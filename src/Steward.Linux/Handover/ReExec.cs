@@ -1,7 +1,7 @@
 using System.Globalization;
+using Steward.Core.Config;
 using Steward.Linux.Host;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Handover;
 

@@ -1,11 +1,11 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
+using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Core.Ports;
 using Steward.Linux.Host;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Output;
 

@@ -1,9 +1,9 @@
 using System.Globalization;
+using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Core.Snapshots;
 using Steward.Linux.Handover;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Output;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
+using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Output;
 

@@ -4,7 +4,6 @@ using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Processes;
 

@@ -1,7 +1,6 @@
 using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Processes;
 

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Linux.Interop;
-using PythonText = Steward.Core.Config.PythonText;
 
 namespace Steward.Linux.Host;
 
