@@ -414,7 +414,7 @@ public static class ConfigurationFormat
         return server;
     }
 
-    private static void Write(SnapshotWriter writer, int field, ProcessConfig process)
+    internal static void Write(SnapshotWriter writer, int field, ProcessConfig process)
     {
         writer.Begin(field);
         writer.Text(1, process.Name);
@@ -466,7 +466,7 @@ public static class ConfigurationFormat
         writer.End();
     }
 
-    private static ProcessConfig ReadProcess(SnapshotReader reader)
+    internal static ProcessConfig ReadProcess(SnapshotReader reader)
     {
         var process = new ProcessConfig
         {

@@ -53,7 +53,7 @@ public static class CompletenessTests
     {
         private static UserIdentity User => new("www", 33, 34, [34, 35]);
 
-        private static readonly Configuration Full = new()
+        internal static readonly Configuration Full = new()
         {
             File = "/etc/a\udcff.conf",
             FullPath = "/full/a.conf",
