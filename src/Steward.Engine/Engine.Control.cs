@@ -206,6 +206,7 @@ public sealed partial class Engine
     {
         if (_waiting.TryRemove(request.Value, out Waiter? waiter))
         {
+            Answered?.Invoke(request, outcome);
             waiter.Answer.SetResult(outcome);
         }
     }

@@ -23,9 +23,17 @@ internal sealed class IdleMemory : IDisposable
     /// <summary>Makes one that waits for a burst.</summary>
     public IdleMemory() => _timer = new Timer(static me => ((IdleMemory)me!).Collect(), this, Timeout.Infinite, Timeout.Infinite);
 
+    /// <summary>Whether nothing is given back: time does not pass as the clock of the machine says.</summary>
+    public bool IsOff { get; set; }
+
     /// <summary>A burst is under way.</summary>
     public void Note()
     {
+        if (IsOff)
+        {
+            return;
+        }
+
         lock (_gate)
         {
             long now = Environment.TickCount64;

@@ -48,5 +48,26 @@ internal enum Fault
     /// <summary>Deadlines are looked at late: the machine was busy.</summary>
     LateTimer = 1 << 13,
 
+    /// <summary>All that concerns the core; what follows concerns the daemon around it.</summary>
     All = (1 << 14) - 1,
+
+    /// <summary>The daemon is killed between any two things it does, and a successor goes on.</summary>
+    Crash = 1 << 14,
+
+    /// <summary>The disk is full for a while.</summary>
+    DiskFull = 1 << 15,
+
+    /// <summary>Writes to the disk fail.</summary>
+    DiskError = 1 << 16,
+
+    /// <summary>Writes take a part of what they are given, or are interrupted.</summary>
+    ShortWrite = 1 << 17,
+
+    /// <summary>Writes take long.</summary>
+    SlowDisk = 1 << 18,
+
+    /// <summary>Programs are slow to read what is written to them.</summary>
+    SlowReader = 1 << 19,
+
+    Everything = (1 << 20) - 1,
 }

@@ -2,22 +2,32 @@ using System.Diagnostics;
 using System.Globalization;
 using Steward.Simulation;
 using Steward.Simulation.Checks;
+using Steward.Simulation.Daemon;
 
 const string Usage = """
-    Usage: steward-sim --seed N [--steps M] [--trace]      one run, and what happened in it
-           steward-sim --seeds FROM..TO [--steps M]        many runs (TO included), on all processors, and what they have reached
+    Usage: steward-sim [--daemon] --seed N [--steps M] [--trace]   one run, and what happened in it
+           steward-sim [--daemon] --seeds FROM..TO [--steps M]     many runs (TO included), on all processors, and what they have reached
+    With --daemon: the whole daemon, killed and taken over at any point; without: the core alone. --without FAULT,FAULT: these do not happen.
     """;
 
 ulong? seed = null;
 (ulong From, ulong To)? seeds = null;
 int steps = 200;
 bool trace = false;
+bool isDaemon = false;
+Fault without = Fault.None;
 for (int i = 0; i < args.Length; i++)
 {
     string value = i + 1 < args.Length ? args[i + 1] : "";
     string[] range = value.Split("..");
     switch (args[i])
     {
+        case "--daemon":
+            isDaemon = true;
+            break;
+        case "--without" when Enum.TryParse(value, ignoreCase: true, out without):
+            i++;
+            break;
         case "--trace":
             trace = true;
             break;
@@ -50,7 +60,10 @@ if (seed is { } single)
 {
     try
     {
-        RunResult result = new Simulation(single, steps, new Coverage(), trace ? Console.Out : null).Run();
+        TextWriter? text = trace ? Console.Out : null;
+        RunResult result = isDaemon
+            ? new DaemonRun(single, steps, new Coverage(), new Tally(), text, without).Run()
+            : new Simulation(single, steps, new Coverage(), text).Run();
         Console.WriteLine($"seed {single}: {result.Steps} steps, trace {result.Hash:x16}");
         return 0;
     }
@@ -62,7 +75,7 @@ if (seed is { } single)
 }
 
 var watch = Stopwatch.StartNew();
-Runs runs = Runs.Play(seeds!.Value.From, seeds.Value.To, steps);
+Runs runs = Runs.Play(seeds!.Value.From, seeds.Value.To, steps, isDaemon, without);
 watch.Stop();
 foreach (string failure in runs.Failures.Take(10))
 {
@@ -70,7 +83,7 @@ foreach (string failure in runs.Failures.Take(10))
 }
 
 double seconds = watch.Elapsed.TotalSeconds;
-Console.WriteLine(runs.Coverage.Table());
+Console.WriteLine(isDaemon ? runs.Tally.Table() : runs.Coverage.Table());
 Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
     $"{runs.Count} runs, {runs.Steps} steps in {seconds:0.0} s on {Environment.ProcessorCount} processors: "
     + $"{runs.Count / seconds:0} runs/s, {runs.Steps / seconds:0} steps/s; {runs.Failures.Count} failed"));

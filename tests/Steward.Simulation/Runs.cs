@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Steward.Simulation.Checks;
+using Steward.Simulation.Daemon;
 
 namespace Steward.Simulation;
 
@@ -10,6 +11,9 @@ internal sealed class Runs
 
     public Coverage Coverage { get; } = new();
 
+    /// <summary>What runs of the whole daemon have met.</summary>
+    public Tally Tally { get; } = new();
+
     public long Count { get; private set; }
 
     public long Steps { get; private set; }
@@ -18,7 +22,9 @@ internal sealed class Runs
     public IReadOnlyList<string> Failures { get; private set; } = [];
 
     /// <summary>Plays the runs of all seeds from one to another, both included, on all processors.</summary>
-    public static Runs Play(ulong from, ulong to, int turns)
+    /// <param name="isDaemon">Runs of the whole daemon, not of the core alone.</param>
+    /// <param name="without">What must not go wrong in runs of the whole daemon.</param>
+    public static Runs Play(ulong from, ulong to, int turns, bool isDaemon = false, Fault without = Fault.None)
     {
         var runs = new Runs();
         var failures = new ConcurrentBag<(ulong, string)>();
@@ -27,12 +33,16 @@ internal sealed class Runs
             range =>
             {
                 var coverage = new Coverage();
+                var tally = new Tally();
                 long steps = 0;
                 for (long seed = range.Item1; seed < range.Item2; seed++)
                 {
                     try
                     {
-                        steps += new Simulation((ulong)seed, turns, coverage).Run().Steps;
+                        RunResult result = isDaemon
+                            ? new DaemonRun((ulong)seed, turns, coverage, tally, without: without).Run()
+                            : new Simulation((ulong)seed, turns, coverage).Run();
+                        steps += result.Steps;
                     }
                     catch (InvariantException failure)
                     {
@@ -43,6 +53,7 @@ internal sealed class Runs
                 lock (runs._lock)
                 {
                     runs.Coverage.Add(coverage);
+                    runs.Tally.Add(tally);
                     runs.Count += range.Item2 - range.Item1;
                     runs.Steps += steps;
                 }

@@ -10,7 +10,7 @@ using Steward.Simulation.Kernel;
 namespace Steward.Simulation.Checks;
 
 /// <summary>What must hold at every step of every run.</summary>
-internal sealed class Invariants(Supervisor supervisor, VirtualKernel kernel, Coverage coverage) : IMachineObserver
+internal sealed class Invariants(Supervisor supervisor, IKernel kernel, Coverage coverage) : IMachineObserver
 {
     // By pool: the newest serial that was sent, and which are in somebody's hands or done with.
     private readonly Dictionary<EventPool, long> _newest = [];

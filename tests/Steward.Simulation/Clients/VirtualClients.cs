@@ -32,27 +32,30 @@ internal sealed class VirtualClients(SimRandom random)
 
     public CommandReceived Next()
     {
-        Command command = random.Below(22) switch
-        {
-            0 or 1 or 2 or 3 => new StartProcess(Name(), random.Percent(60)),
-            4 => new StartGroup(Group(), random.Percent(60)),
-            5 => new StartAll(random.Percent(60)),
-            6 or 7 or 8 or 9 => new StopProcess(Name(), random.Percent(60)),
-            10 => new StopGroup(Group(), random.Percent(60)),
-            11 => new StopAll(random.Percent(60)),
-            12 => new SignalProcess(Name(), Signal()),
-            13 => new SignalGroup(Group(), Signal()),
-            14 => new SignalAll(Signal()),
-            15 => new SendProcessStdin(Name(), [1, 2, 3]),
-            16 => new SendRemoteCommEvent("t", "data"),
-            17 => random.Percent(50) ? new ClearProcessLogs(Name()) : new ClearAllProcessLogs(),
-            18 or 19 => new AddProcessGroup(Group()),
-            20 when random.Percent(30) => new AddProcesses(Group(), [Joining()]),
-            21 when random.Percent(30) => new RemoveProcess(Group(), random.Pick<string>(["joined", "joined2"])),
-            _ => new RemoveProcessGroup(Group()),
-        };
+        Command command = Make();
         return new CommandReceived(Ask(command.GetType().Name), command);
     }
+
+    /// <summary>Any command.</summary>
+    public Command Make() => random.Below(22) switch
+    {
+        0 or 1 or 2 or 3 => new StartProcess(Name(), random.Percent(60)),
+        4 => new StartGroup(Group(), random.Percent(60)),
+        5 => new StartAll(random.Percent(60)),
+        6 or 7 or 8 or 9 => new StopProcess(Name(), random.Percent(60)),
+        10 => new StopGroup(Group(), random.Percent(60)),
+        11 => new StopAll(random.Percent(60)),
+        12 => new SignalProcess(Name(), Signal()),
+        13 => new SignalGroup(Group(), Signal()),
+        14 => new SignalAll(Signal()),
+        15 => new SendProcessStdin(Name(), [1, 2, 3]),
+        16 => new SendRemoteCommEvent("t", "data"),
+        17 => random.Percent(50) ? new ClearProcessLogs(Name()) : new ClearAllProcessLogs(),
+        18 or 19 => new AddProcessGroup(Group()),
+        20 when random.Percent(30) => new AddProcesses(Group(), [Joining()]),
+        21 when random.Percent(30) => new RemoveProcess(Group(), random.Pick<string>(["joined", "joined2"])),
+        _ => new RemoveProcessGroup(Group()),
+    };
 
     public void Take(Reply reply)
     {

@@ -16,7 +16,7 @@ internal enum ChildStage
 }
 
 /// <summary>A child of the simulated kernel: what its program will do, and what has become of it.</summary>
-internal sealed class VirtualChild(int pid, ProcessId process, Incarnation incarnation)
+internal class VirtualChild(int pid, ProcessId process, Incarnation incarnation)
 {
     public int Pid { get; } = pid;
 

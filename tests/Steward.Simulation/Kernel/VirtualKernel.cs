@@ -9,7 +9,7 @@ namespace Steward.Simulation.Kernel;
 /// The kernel and the programs: spawns, signals, deaths, zombies, pids, pipes. It knows nothing of the supervisor but what comes as effects,
 /// and refuses what no kernel would ever see of a supervisor that is right.
 /// </summary>
-internal sealed class VirtualKernel(SimRandom random, VirtualClock clock, Fault faults, Coverage coverage)
+internal sealed class VirtualKernel(SimRandom random, VirtualClock clock, Fault faults, Coverage coverage) : IKernel
 {
     private static readonly string[] s_spawnErrors =
     [
@@ -23,6 +23,8 @@ internal sealed class VirtualKernel(SimRandom random, VirtualClock clock, Fault 
 
     /// <summary>Children that are not forgotten yet: alive, zombies, or reaped with output to be read.</summary>
     public List<VirtualChild> Children { get; } = [];
+
+    IReadOnlyList<VirtualChild> IKernel.Children => Children;
 
     /// <summary>Nothing goes wrong any more; for the end of a run.</summary>
     public bool IsCalm { get; set; }

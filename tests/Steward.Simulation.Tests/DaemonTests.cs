@@ -1,0 +1,148 @@
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Model;
+using Steward.Simulation.Checks;
+using Steward.Simulation.Daemon;
+using Steward.Simulation.Kernel;
+
+namespace Steward.Simulation.Tests;
+
+public sealed class DaemonTests
+{
+    private const int Steps = 200;
+
+    [Fact]
+    public void No_run_of_a_daemon_that_is_not_killed_breaks_what_always_holds()
+    {
+        Runs runs = Runs.Play(1, 1000, Steps, isDaemon: true, without: Fault.Crash);
+        Assert.True(runs.Failures.Count == 0, string.Join('\n', runs.Failures.Take(5)));
+        Assert.All(
+            ["programs started", "requests", "reloads", "rotations", "spawns that failed", "slow writes", "writes without space", "stdin that waited"],
+            what => Assert.True(runs.Tally.Of(what) > 0, what));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(39)]
+    [InlineData(ulong.MaxValue)]
+    public void The_same_seed_is_the_same_run(ulong seed)
+    {
+        RunResult first = new DaemonRun(seed, Steps, new Coverage(), new Tally(), without: Fault.Crash).Run();
+        RunResult second = new DaemonRun(seed, Steps, new Coverage(), new Tally(), new StringWriter(), Fault.Crash).Run();
+        Assert.Equal(first, second);
+        Assert.NotEqual(first.Hash, new DaemonRun(seed - 1, Steps, new Coverage(), new Tally(), without: Fault.Crash).Run().Hash);
+    }
+
+    public sealed class GivenTheCheckers
+    {
+        private readonly SimRandom _random = new(1);
+        private readonly VirtualClock _clock = new();
+        private readonly Tally _tally = new();
+        private readonly Machine _machine;
+
+        public GivenTheCheckers() => _machine = new Machine(_random, _clock, Fault.None, _tally);
+
+        private static Pipes Pipes(int process, int incarnation, bool isListener = false) => new(
+            new Spawn(
+                new ProcessId(process), new Incarnation(incarnation), "g", new ProcessConfig { Name = "p", Program = "p", Command = "p", IsListener = isListener },
+                "/o", null, true, false),
+            new Pipe(100), new Pipe(100), new Pipe(100));
+
+        [Fact]
+        public void A_second_living_process_in_one_place_is_noticed()
+        {
+            _machine.Fork(Pipes(1, 1));
+            Assert.Throws<InvariantException>(() => _machine.Fork(Pipes(1, 2)));
+        }
+
+        [Fact]
+        public void A_start_that_is_repeated_is_noticed_even_when_the_first_is_over()
+        {
+            int pid = _machine.Fork(Pipes(1, 1));
+            _machine.Signal(pid, Signals.Kill, out _);
+            _clock.Advance(Moment.Second);
+            _machine.Live();
+            _machine.Reap(pid);
+            _machine.Programs[0].IsFinished = true;
+            Assert.Throws<InvariantException>(() => _machine.Fork(Pipes(1, 1)));
+        }
+
+        [Fact]
+        public void A_signal_to_a_pid_that_is_free_is_noticed() =>
+            Assert.Throws<InvariantException>(() => _machine.Signal(4711, Signals.Term, out _));
+
+        [Fact]
+        public void Waiting_for_a_living_one_is_noticed()
+        {
+            int pid = _machine.Fork(Pipes(1, 1));
+            Assert.Throws<InvariantException>(() => _machine.Reap(pid));
+        }
+
+        [Fact]
+        public void Output_that_is_thrown_away_with_its_pipe_is_noticed()
+        {
+            Pipes pipes = Pipes(1, 1);
+            _machine.Hold(pipes);
+            pipes.Stdout.Write("x"u8);
+            Assert.Throws<InvariantException>(() => _machine.Drop(new ProcessId(1), new Incarnation(1)));
+        }
+
+        [Theory]
+        [InlineData("abc", "abc", true)]
+        [InlineData("abc", "ac", false)]
+        [InlineData("abc", "abcc", false)]
+        [InlineData("abc", "acb", false)]
+        public void A_byte_that_is_lost_or_doubled_is_noticed(string read, string written, bool isRight)
+        {
+            var disk = new Disk(_random, _clock, _machine, _tally);
+            VirtualFile file = disk.Open("/o");
+            file.Track.Read.AddRange(System.Text.Encoding.ASCII.GetBytes(read));
+            disk.Write(file, System.Text.Encoding.ASCII.GetBytes(written), out _);
+            Assert.Equal(isRight, Xunit.Record.Exception(disk.Check) is null);
+        }
+
+        [Fact]
+        public void What_is_counted_as_lost_is_not_missed_but_may_not_be_there()
+        {
+            var disk = new Disk(_random, _clock, _machine, _tally);
+            VirtualFile file = disk.Open("/o");
+            file.Track.Read.AddRange("abc"u8);
+            file.Track.Lost.Add((1, 2));
+            disk.Write(file, "ac"u8, out _);
+            disk.Check();
+            disk.Write(file, "b"u8, out _);
+            Assert.Throws<InvariantException>(disk.Check);
+        }
+
+        [Theory]
+        [InlineData("ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:E len:3\nabver:3.0 server:s serial:2 pool:p poolserial:2 eventname:E len:1\na")]
+        [InlineData("garbage\n")]
+        public void Half_an_event_in_front_of_another_is_noticed(string input)
+        {
+            var program = new VirtualProgram(1, Pipes(1, 1, isListener: true)) { IsListener = true };
+            Assert.Throws<InvariantException>(() =>
+            {
+                foreach (byte b in System.Text.Encoding.ASCII.GetBytes(input))
+                {
+                    program.Pipes.Stdin.Write([b]);
+                    if (program.Read(1))
+                    {
+                        program.Finish(isAccepted: true);
+                    }
+                }
+            });
+        }
+
+        [Fact]
+        public void An_event_that_was_accepted_and_comes_again_is_noticed()
+        {
+            var program = new VirtualProgram(1, Pipes(1, 1, isListener: true)) { IsListener = true };
+            byte[] whole = "ver:3.0 server:s serial:1 pool:p poolserial:1 eventname:E len:1\na"u8.ToArray();
+            program.Pipes.Stdin.Write(whole);
+            Assert.True(program.Read(64) || program.Read(64));
+            program.Finish(isAccepted: true);
+            program.Pipes.Stdin.Write(whole);
+            Assert.Throws<InvariantException>(() => program.Read(64) || program.Read(64));
+        }
+    }
+}

@@ -1,0 +1,60 @@
+namespace Steward.Simulation.Daemon;
+
+/// <summary>The daemon has been killed: nothing of it does anything any more.</summary>
+internal sealed class CrashedException(string where) : Exception(where);
+
+/// <summary>
+/// When the daemon is killed. Everything it does beyond its own memory passes a point here before and after, and any of them may be its last.
+/// </summary>
+internal sealed class Crashes(SimRandom random)
+{
+    private int _left;
+
+    /// <summary>Whether the daemon of this life is dead.</summary>
+    public bool IsDead { get; private set; }
+
+    /// <summary>The point at which it was killed last.</summary>
+    public string Where { get; private set; } = "";
+
+    /// <summary>How many points have been passed in all lives.</summary>
+    public long Passed { get; private set; }
+
+    /// <summary>A new life begins.</summary>
+    /// <param name="mayCrash">Whether it may be killed.</param>
+    public void Begin(bool mayCrash)
+    {
+        IsDead = false;
+        _left = !mayCrash ? 0 : random.Below(3) switch
+        {
+            0 => 1 + random.Below(12),
+            1 => 1 + random.Below(100),
+            _ => 1 + random.Below(1500),
+        };
+    }
+
+    /// <summary>It is not killed any more in this life.</summary>
+    public void Spare() => _left = 0;
+
+    /// <summary>Kills it between two things.</summary>
+    public void Kill(string where)
+    {
+        IsDead = true;
+        Where = where;
+    }
+
+    /// <summary>A point at which it may be killed.</summary>
+    /// <exception cref="CrashedException">It is.</exception>
+    public void Point(string where)
+    {
+        Passed++;
+        if (!IsDead && _left > 0 && --_left == 0)
+        {
+            Kill(where);
+        }
+
+        if (IsDead)
+        {
+            throw new CrashedException(where);
+        }
+    }
+}

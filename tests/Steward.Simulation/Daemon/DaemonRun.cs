@@ -1,0 +1,405 @@
+using System.Globalization;
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Supervision;
+using Steward.Engine;
+using Steward.Simulation.Checks;
+using Steward.Simulation.Clients;
+using Steward.Simulation.Kernel;
+
+namespace Steward.Simulation.Daemon;
+
+/// <summary>
+/// One run of the whole daemon: the real engine against a machine, a disk, clients and an operator who do as the seed says, and killed between any
+/// two things it does; a successor goes on. After the given number of turns everything goes right again, the daemon is told to stop, and must come
+/// to its end.
+/// </summary>
+internal sealed class DaemonRun
+{
+    private const int EndingTurns = 5000;
+    private const int TurnsAtOnce = 2000;
+
+    private readonly ulong _seed;
+    private readonly int _turns;
+    private readonly SimRandom _random;
+    private readonly Fault _faults;
+    private readonly Coverage _coverage;
+    private readonly Tally _tally;
+    private readonly TextWriter? _text;
+    private readonly VirtualClock _clock = new();
+    private readonly Machine _machine;
+    private readonly Disk _disk;
+    private readonly OutputMemory _memory = new();
+    private readonly Crashes _crashes;
+    private readonly VirtualClients _clients;
+    private readonly ConfigurationMaker _configurations;
+    private readonly Names _names = new();
+    private readonly IntentFile _intents = new();
+    private readonly Dictionary<(string, string, int), WaitStatus> _told = [];
+
+    // Requests that wait in this life, and those whose clients an earlier life has taken with it.
+    private readonly HashSet<long> _open = [];
+    private readonly HashSet<long> _lost = [];
+
+    private Life? _life;
+    private int _lives;
+    private long _steps;
+    private ulong _hash = 14695981039346656037;
+
+    public DaemonRun(ulong seed, int turns, Coverage coverage, Tally tally, TextWriter? text = null, Fault without = Fault.None)
+    {
+        _seed = seed;
+        _turns = turns;
+        _coverage = coverage;
+        _tally = tally;
+        _text = text;
+        _random = new SimRandom(seed ^ 0xdae304);
+        _faults = ((Fault)(_random.NextBits() & _random.NextBits() & (ulong)Fault.Everything) | (_random.Percent(85) ? Fault.Crash : Fault.None)) & ~without;
+        _machine = new Machine(_random, _clock, _faults, tally);
+        _disk = new Disk(_random, _clock, _machine, tally);
+        _crashes = new Crashes(_random);
+        _clients = new VirtualClients(_random);
+        _configurations = new ConfigurationMaker(_random);
+    }
+
+    private string HowToReplay => $"steward-sim --daemon --seed {_seed} --steps {_turns} --trace";
+
+    /// <summary>Plays the run; a broken invariant says the seed and how to see it again.</summary>
+    public RunResult Run()
+    {
+        try
+        {
+            Note($"seed {_seed}, faults: {_faults}");
+            for (int turn = 0; turn < _turns && !IsOver; turn++)
+            {
+                Live(Turn);
+            }
+
+            _machine.IsCalm = true;
+            _crashes.Spare();
+            Note("from here on everything goes right");
+            Live(() => Current.Engine.Signal(Signals.Term));
+            for (int turn = 0; !IsOver; turn++)
+            {
+                if (turn == EndingTurns)
+                {
+                    throw new InvariantException($"the daemon does not come to its end: {string.Join(' ',
+                        Current.Engine.Machine.Slots.Select(slot => $"{slot.Namespec}:{slot.State.Name()}"))}");
+                }
+
+                Live(() =>
+                {
+                    Settle();
+                    ToTheNextEvent();
+                });
+            }
+
+            CheckTheEnd();
+            _tally.Count("crash points passed", _crashes.Passed);
+            _tally.Count("lives", _lives);
+            return new RunResult(_hash, _steps);
+        }
+        catch (Exception failure)
+        {
+            throw new InvariantException($"{failure.Message}\n  {HowToReplay}{(failure is InvariantException ? "" : "\n" + failure.StackTrace)}");
+        }
+    }
+
+    private Life Current => _life ?? throw new InvalidOperationException("No daemon lives.");
+
+    private bool IsOver => _life?.Engine.Stopped is { IsCompleted: true, Result: false };
+
+    /// <summary>Does something with the daemon; when it is killed over it, that was all, and the next time there is a successor.</summary>
+    private void Live(Action what)
+    {
+        try
+        {
+            if (_life is null)
+            {
+                Begin();
+            }
+
+            what();
+        }
+        catch (CrashedException)
+        {
+            // Its successor is for the next turn.
+        }
+
+        if (_crashes.IsDead)
+        {
+            Die();
+        }
+    }
+
+    private void Die()
+    {
+        Note($"the daemon is killed at '{_crashes.Where}'");
+        _tally.Count("crashes");
+        _tally.Count("crash at " + _crashes.Where);
+        _life = null;
+        _lost.UnionWith(_open);
+        _open.Clear();
+
+        // Programs live on while there is no daemon.
+        for (int i = _random.Below(4); i > 0; i--)
+        {
+            _clock.Advance(_random.Pick<long>([0, Moment.Millisecond, Moment.Second]));
+            _machine.Live();
+        }
+    }
+
+    private void Begin()
+    {
+        _lives++;
+        _crashes.Begin(_machine.Has(Fault.Crash));
+        var log = new DaemonLog(_crashes, Note);
+        var engine = new Engine.Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, new DaemonClock(_clock), Read, ReadForReload);
+        Life life = Make(engine);
+        engine.BeginDriven();
+        engine.Recall(_intents.Saved);
+        life.Hub.RecoverFile();
+        life.Hub.RecoverTaps(0);
+        engine.Load(Configure());
+        engine.BeginRunning();
+        _life = life;
+    }
+
+    private Life Make(Engine.Engine engine)
+    {
+        var hub = new Hub(_memory, _machine, _disk, _crashes, _random, engine, _tally);
+        var host = new Host(_machine, hub, _crashes, _random, engine, _names, _tally);
+        var invariants = new Invariants(engine.Machine, _machine, _coverage);
+        engine.Attach(host);
+        engine.Machine.Observer = invariants;
+        engine.AddSink(new DaemonSink(_crashes, _machine, _told));
+        engine.Intents = new DaemonIntents(_crashes, _intents);
+        engine.Answered = (request, _) => Answered(request.Value);
+        return new Life(engine, host, hub, invariants);
+    }
+
+    private void Answered(long request)
+    {
+        if (!_open.Remove(request) && !_lost.Remove(request))
+        {
+            throw new InvariantException($"request {request} is answered although nobody waits for it");
+        }
+    }
+
+    private void Turn()
+    {
+        if (Current is { IsStartingOver: false, Engine.Stopped: { IsCompleted: true, Result: true } } && _random.Percent(30))
+        {
+            StartOver();
+            Settle();
+            return;
+        }
+
+        int move = _random.Below(100);
+        if (move < 30)
+        {
+            ToTheNextEvent();
+        }
+        else if (move < 45)
+        {
+            _clock.Advance(_random.Pick<long>([0, 1, Moment.Millisecond, 100 * Moment.Millisecond, 500 * Moment.Millisecond, Moment.Second]));
+        }
+        else if (move < 75)
+        {
+            Ask();
+        }
+        else if (move < 78)
+        {
+            Current.Engine.Signal(_random.Pick<int>([Signals.Hup, Signals.Hup, Signals.Hup, Signals.Hup, Signals.Usr2, Signals.Usr1, Signals.Term, Signals.Int]));
+        }
+        else if (move < 80)
+        {
+            _machine.AddOrphan();
+        }
+        else if (move < 86 && _machine.Has(Fault.WallJump))
+        {
+            _clock.WallOffset += (_random.Below(20_000) - 10_000) * Moment.Second;
+        }
+        else if (move == 86 && _machine.Has(Fault.Crash))
+        {
+            _crashes.Kill("rest");
+            return;
+        }
+
+        Settle();
+    }
+
+    /// <summary>Programs live, the hub moves, the engine does its turns until there is nothing to do.</summary>
+    private void Settle()
+    {
+        Life life = Current;
+        _machine.Live();
+        life.Host.Work();
+        if (_machine.Has(Fault.LateTimer) && _random.Percent(30))
+        {
+            return;
+        }
+
+        for (int turn = 0; life.Engine.TurnOnce(); turn++)
+        {
+            _steps++;
+            if (_crashes.IsDead)
+            {
+                return;
+            }
+
+            if (turn == TurnsAtOnce)
+            {
+                throw new InvariantException("the engine does not come to rest");
+            }
+
+            if (_random.Percent(30))
+            {
+                life.Host.Work();
+            }
+        }
+
+        AtRest(life);
+    }
+
+    private void AtRest(Life life)
+    {
+        Supervisor supervisor = life.Engine.Machine;
+        life.Invariants.AtRest();
+        foreach (ProcessSlot slot in supervisor.Slots)
+        {
+            Mix((ulong)slot.State + ((ulong)slot.Id.Value << 8) + ((ulong)slot.Incarnation.Value << 20) + ((ulong)slot.Pid << 36));
+            if (slot.Listener is { State: Core.Events.ListenerState.Unknown } && slot.Group.Config.Pool is { ResultTimeout: 0 }
+                && _machine.Programs.FirstOrDefault(program => program.Process == slot.Id && program.Incarnation == slot.Incarnation) is { HasViolated: false })
+            {
+                throw new InvariantException($"the listener {slot.Namespec} is called UNKNOWN and has kept to the protocol");
+            }
+        }
+
+        Mix((ulong)_clock.Monotonic);
+        if (!life.Hub.IsBusy)
+        {
+            _disk.Check();
+        }
+
+        _machine.Forget(program => !supervisor.Slots.Any(slot => slot.Id == program.Process && slot.Incarnation == program.Incarnation && slot.Pid == program.Pid));
+    }
+
+    private void ToTheNextEvent()
+    {
+        long next = Math.Min(Current.Engine.Machine.NextDeadline, _machine.NextDeath);
+        if (next < long.MaxValue)
+        {
+            _clock.AdvanceTo(next);
+        }
+    }
+
+    private void Ask()
+    {
+        Engine.Engine engine = Current.Engine;
+        int kind = _random.Below(40);
+        Task<Outcome> task = kind switch
+        {
+            < 5 => engine.RereadAsync("somebody"),
+            5 => engine.ExecuteAsync(new Restart(), "somebody"),
+            6 when _random.Percent(30) => engine.ExecuteAsync(new Shutdown(), "somebody"),
+            _ => engine.ExecuteAsync(_clients.Make(), "somebody"),
+        };
+        if (!task.IsCompleted)
+        {
+            RequestId request = engine.RequestOf(task) ?? throw new InvariantException("a request that waits has no number");
+            if (!_open.Add(request.Value) || _lost.Contains(request.Value))
+            {
+                throw new InvariantException($"the number {request.Value} of a request is given twice");
+            }
+
+            _tally.Count("requests");
+        }
+    }
+
+    private ReadResult Read() => _machine.Has(Fault.Preparation) && _random.Percent(20)
+        ? new ReadResult(null, "steward.conf, line 1: no")
+        : new ReadResult(Configure(), null);
+
+    private ReadResult ReadForReload()
+    {
+        _crashes.Point("read for reload");
+        return Read();
+    }
+
+    /// <summary>A configuration; some of its programs have their output told as events.</summary>
+    private Configuration Configure()
+    {
+        Configuration configuration = _configurations.Next();
+        return configuration with
+        {
+            Groups = [.. configuration.Groups.Select(group => group with
+            {
+                Processes = EquatableList.From<ProcessConfig>([.. group.Processes.Select(process => process.Name[^1] % 3 != 0 || process.IsListener
+                    ? process
+                    : process with { Stdout = process.Stdout with { EventsEnabled = true } })]),
+            })],
+        };
+    }
+
+    private void StartOver()
+    {
+        Engine.Engine engine = Current.Engine;
+        Configuration next = engine.ValidatedReload ?? throw new InvariantException("a reload came to its end without a configuration");
+        _tally.Count("reloads");
+        Life life = Current;
+        life.IsStartingOver = true;
+        engine.InvokeAsync(() =>
+        {
+            engine.StartOver(new SupervisorSettings("supervisor", LogLevel.Info));
+            engine.Load(next);
+            engine.BeginRunning();
+            life.IsStartingOver = false;
+        });
+    }
+
+    private void CheckTheEnd()
+    {
+        Life life = Current;
+        while (life.Hub.Step())
+        {
+        }
+
+        life.Invariants.AtTheEnd(_open.Count, _open.Select(request => request.ToString(CultureInfo.InvariantCulture)));
+        _disk.Check();
+        if (_machine.Untold.Where(untold => untold.Value.Exists(end => !end.MayStaySo)).Select(untold => untold.Key).ToArray() is { Length: > 0 } ends)
+        {
+            throw new InvariantException($"ends were never told: {string.Join(", ", ends)}");
+        }
+
+        if (_machine.Held.Keys.FirstOrDefault(key => _machine.Find(key.Process, key.Incarnation) is null) is { Process.Value: > 0 } left)
+        {
+            throw new InvariantException($"the pipes of process {left.Process.Value}#{left.Incarnation} are left behind");
+        }
+    }
+
+    private void Note(string text)
+    {
+        foreach (char c in text)
+        {
+            _hash = (_hash ^ c) * 1099511628211;
+        }
+
+        _text?.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{_clock.Monotonic / (double)Moment.Second,16:0.000000000}  {text}"));
+    }
+
+    private void Mix(ulong value)
+    {
+        _hash = (_hash ^ value) * 1099511628211;
+        _hash ^= _hash >> 29;
+    }
+
+    /// <summary>What dies with the daemon.</summary>
+    private sealed record Life(Engine.Engine Engine, Host Host, Hub Hub, Invariants Invariants)
+    {
+        /// <summary>Whether the start after a reload is under way.</summary>
+        public bool IsStartingOver { get; set; }
+    }
+}

@@ -1,0 +1,259 @@
+using System.Globalization;
+using Steward.Core.Config;
+using Steward.Core.Effects;
+using Steward.Core.Inputs;
+using Steward.Core.Model;
+using Steward.Core.Ports;
+using Steward.Simulation.Checks;
+
+namespace Steward.Simulation.Daemon;
+
+/// <summary>The kernel's side of the daemon, over the simulated machine. Dies with the daemon.</summary>
+internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom random, IProcessHostEvents events, Names names, Tally tally) : IProcessHost
+{
+    private const int StdinSize = 120;
+    private const int OutputSize = 200;
+
+    private static readonly (string Error, string Stage)[] s_spawnErrors =
+    [
+        ("can't find command '/x'", "command"), ("too many open files to spawn 'p'", "pipes and logs"),
+        ("unknown error making dispatchers for 'p': EMFILE", "pipes and logs"), ("Too many processes in process table to spawn 'p'", "fork"),
+        ("unknown error during fork for 'p': EAGAIN", "fork"), ("unknown error during fork for 'p': ENOMEM", "fork"),
+    ];
+
+    private readonly HashSet<int> _supervised = [];
+    private readonly Queue<Action> _later = new();
+    private bool _isTold;
+    private bool _isInside;
+
+    public GroupPrepared PrepareGroup(RequestId request, GroupConfig group)
+    {
+        Enter("prepare group");
+        if (request != default && Fails(20))
+        {
+            return new GroupPrepared(request, group, [], "Could not create FastCGI socket tcp://x:1: in use");
+        }
+
+        var logs = new List<AutoLog>();
+        foreach (ProcessConfig process in group.Processes)
+        {
+            logs.Add(new AutoLog(process.Name, OutputChannel.Stdout, names.Next(group.Name, process.Name, "stdout")));
+            logs.Add(new AutoLog(process.Name, OutputChannel.Stderr, names.Next(group.Name, process.Name, "stderr")));
+        }
+
+        Leave("prepared group");
+        return new GroupPrepared(request, group, logs, null);
+    }
+
+    public Core.Model.Fault? CheckCommand(ProcessConfig config)
+    {
+        Enter("check command");
+        return Fails(15) ? new Core.Model.Fault(FaultCode.NoFile, "can't find command '/x'") : null;
+    }
+
+    public SpawnAnswer Spawn(Spawn request)
+    {
+        Enter("spawn");
+        if (machine.Has(Fault.Spawn) && random.Percent(25))
+        {
+            (string error, string stage) = random.Pick<(string, string)>(s_spawnErrors);
+            tally.Count("spawns that failed");
+            return new SpawnAnswer(0, error, stage);
+        }
+
+        var pipes = new Pipes(request, new Pipe(StdinSize), new Pipe(OutputSize), new Pipe(OutputSize));
+        machine.Hold(pipes);
+        crashes.Point("spawn: held");
+        int pid = machine.Fork(pipes);
+        crashes.Point("spawn: forked");
+        _supervised.Add(pid);
+        hub.Add(pipes);
+        Leave("spawned");
+        return new SpawnAnswer(pid, null);
+    }
+
+    /// <summary>The child that a predecessor has spawned and not come to write down.</summary>
+    public int? FindSpawned(Spawn spawn, long since)
+    {
+        int? pid = machine.Find(spawn.Process, spawn.Incarnation)?.Pid;
+        tally.Count(pid is null ? "uncertain spawns that had not been" : "uncertain spawns that had been");
+        return pid;
+    }
+
+    /// <summary>Takes a predecessor's child over.</summary>
+    public void Adopt(Spawn spawn, int pid, bool isDead)
+    {
+        crashes.Point("adopt");
+        if (!isDead && (machine.Find(pid) is not { } program || program.Process != spawn.Process || program.Incarnation != spawn.Incarnation))
+        {
+            throw new InvariantException($"pid {pid} is adopted as process {spawn.Process.Value}#{spawn.Incarnation}, which it is not");
+        }
+
+        if (isDead && machine.Find(pid) is { } other && other.Process == spawn.Process && other.Incarnation == spawn.Incarnation && other.DiesAt == long.MaxValue)
+        {
+            throw new InvariantException($"pid {pid} is adopted as a dead one, and lives");
+        }
+
+        if (!isDead)
+        {
+            _supervised.Add(pid);
+        }
+
+        tally.Count(isDead ? "dead ones adopted" : "living ones adopted");
+        if (machine.Held.TryGetValue((spawn.Process, spawn.Incarnation), out Pipes? pipes))
+        {
+            Spawn before = pipes.Spawn;
+            if ((before.StdoutLog, before.StderrLog, before.TapStdout, before.TapStderr) != (spawn.StdoutLog, spawn.StderrLog, spawn.TapStdout, spawn.TapStderr)
+                || before.Group != spawn.Group || !before.Config.Equals(spawn.Config))
+            {
+                throw new InvariantException($"process {spawn.Process.Value}#{spawn.Incarnation} is adopted with other logs or settings than it was started with");
+            }
+
+            hub.Add(pipes);
+        }
+        else if (!isDead)
+        {
+            throw new InvariantException($"the pipes of the living process {spawn.Process.Value}#{spawn.Incarnation} are gone");
+        }
+    }
+
+    /// <summary>After all were adopted: what nobody has taken over is closed.</summary>
+    public void EndAdoption()
+    {
+        foreach ((ProcessId process, Incarnation incarnation) in machine.Held.Keys.ToArray())
+        {
+            if (!hub.Has(process, incarnation))
+            {
+                machine.Drop(process, incarnation);
+            }
+        }
+    }
+
+    public SignalResult Signal(int pid, int number, bool toGroup, out string? error)
+    {
+        Enter("signal");
+        SignalResult result = machine.Signal(pid, number, out error);
+        Leave("signalled");
+        return result;
+    }
+
+    public StdinResult WriteStdin(ProcessId process, Incarnation incarnation, ReadOnlyMemory<byte> data)
+    {
+        Enter("stdin");
+        StdinResult result = hub.Write(process, incarnation, data.Span);
+        Leave("stdin done");
+        return result;
+    }
+
+    public bool TryFindDead(out int pid, out WaitStatus status)
+    {
+        Enter("find dead");
+        (int Pid, WaitStatus Status)? dead = machine.FindDead(_supervised.Contains);
+        (pid, status) = dead ?? default;
+        return dead is not null;
+    }
+
+    public void Reap(int pid)
+    {
+        crashes.Point("reap");
+        machine.Reap(pid);
+        _supervised.Remove(pid);
+        crashes.Point("reaped");
+    }
+
+    public bool TryReap(out int pid, out WaitStatus status)
+    {
+        bool isThere = TryFindDead(out pid, out status);
+        if (isThere && _supervised.Contains(pid))
+        {
+            Reap(pid);
+        }
+
+        return isThere;
+    }
+
+    public void ReapingDone() => _isTold = false;
+
+    public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
+    {
+        Enter("finish output");
+        hub.End(process, incarnation, wantsOutput);
+    }
+
+    public bool? TakeOutOfMemoryKill() => random.Percent(50) ? random.Percent(50) : null;
+
+    public void OutputConsumed(int bytes)
+    {
+    }
+
+    public bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog)
+    {
+        Enter("clear logs");
+        hub.ClearLogs(process, stdoutLog, stderrLog);
+        Leave("cleared logs");
+        return !Fails(20);
+    }
+
+    public void ReopenLogs()
+    {
+        Enter("reopen logs");
+        hub.Reopen();
+    }
+
+    public IReadOnlyList<string> EndSurvivors(EndSurvivors request)
+    {
+        Enter("end survivors");
+        return Fails(50) ? ["1 (it)"] : [];
+    }
+
+    public void MeasureMemory(ProcessId process, Incarnation incarnation, int pid) =>
+        _later.Enqueue(() => events.MemoryMeasured(process, incarnation, Fails(40) ? 2 : 1, 1));
+
+    public void ProbeHealth(ProcessId process, Incarnation incarnation, HealthConfig health) =>
+        _later.Enqueue(() => events.HealthProbed(process, incarnation, Fails(40) ? "status 503" : null));
+
+    /// <summary>What the daemon's other threads do meanwhile.</summary>
+    public void Work()
+    {
+        if (machine.HasDead && !_isTold && (machine.IsCalm || random.Percent(70)))
+        {
+            _isTold = true;
+            events.ChildrenExited();
+        }
+
+        if (_later.Count > 0 && (machine.IsCalm || random.Percent(50)))
+        {
+            _later.Dequeue()();
+        }
+
+        int steps = machine.IsCalm ? int.MaxValue : random.Below(8);
+        for (int i = 0; i < steps && hub.Step(); i++)
+        {
+        }
+    }
+
+    private bool Fails(int percent) => machine.Has(Fault.Preparation) && random.Percent(percent);
+
+    /// <summary>The engine begins something outside. Meanwhile the hub, on its thread, does what it likes.</summary>
+    private void Enter(string what)
+    {
+        crashes.Point(what);
+        if (!_isInside && random.Percent(15))
+        {
+            _isInside = true;
+            hub.Step();
+            _isInside = false;
+        }
+    }
+
+    private void Leave(string what) => crashes.Point(what);
+}
+
+/// <summary>Names of logs, none of which is given twice.</summary>
+internal sealed class Names
+{
+    private int _last;
+
+    public string Next(string group, string process, string channel) =>
+        string.Create(CultureInfo.InvariantCulture, $"/var/log/{group}-{process}-{channel}-{++_last}.log");
+}
