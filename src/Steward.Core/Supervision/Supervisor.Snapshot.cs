@@ -105,11 +105,10 @@ public sealed partial class Supervisor
             batches.Add(ReadBatch(batch));
         }
 
-        var pids = new HashSet<int>();
         int[] parts = new int[batches.Count];
         while (reader.Next(9, "groups", out SnapshotReader group))
         {
-            supervisor.ReadGroup(group, batches, parts, pids);
+            supervisor.ReadGroup(group, batches, parts);
         }
 
         // Ascending priority, ties in the order of activation: OrderBy keeps the order of equals.
@@ -246,7 +245,7 @@ public sealed partial class Supervisor
         return index;
     }
 
-    private void ReadGroup(SnapshotReader reader, List<Batch> batches, int[] parts, HashSet<int> pids)
+    private void ReadGroup(SnapshotReader reader, List<Batch> batches, int[] parts)
     {
         GroupConfig config = reader.OptionalInt32(1, "inLatest", 0, (_latest?.Groups.Count ?? 0) - 1) is { } index
             ? _latest!.Groups[index]
@@ -268,11 +267,6 @@ public sealed partial class Supervisor
             if (slot.Id.Value > _lastProcess || !_slots.TryAdd(slot.Id, slot))
             {
                 throw inner.Refusal("id", $"{slot.Id.Value} is given out twice or not at all");
-            }
-
-            if (slot.Pid != 0 && slot.Linger is null && !pids.Add(slot.Pid))
-            {
-                throw inner.Refusal("pid", $"two processes have the pid {slot.Pid}");
             }
 
             group.Slots.Add(slot);

@@ -1,4 +1,5 @@
 using System.Text;
+using Steward.Core.Config;
 using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
@@ -101,6 +102,36 @@ public static class SupervisorSnapshotTests
             Supervisor supervisor = Grown(3, 200);
 
             Assert.Equal(Save(supervisor), Save(supervisor));
+        }
+    }
+
+    public sealed class GivenAPidThatWasGivenAwayAgain
+    {
+        [Fact]
+        public void When_the_output_of_the_dead_child_that_had_it_is_still_read_Then_it_is_taken_up()
+        {
+            var supervisor = new Supervisor(new SupervisorSettings("supervisor", LogLevel.Info));
+            GroupConfig group = new()
+            {
+                Kind = GroupKind.Program,
+                Name = "g",
+                Priority = 1,
+                Processes = [new ProcessConfig { Name = "a", Program = "g", Command = "a" }, new ProcessConfig { Name = "b", Program = "g", Command = "b" }],
+            };
+            var effects = new List<Effect>();
+            foreach (Input input in (Input[])[new GroupPrepared(default, group, [], null), new DaemonStarted()])
+            {
+                supervisor.Step(new Moment(1, 1), input, effects);
+            }
+
+            Spawn[] spawns = [.. effects.OfType<Spawn>()];
+            supervisor.Step(new Moment(1, 1), new ChildSpawned(spawns[0].Process, spawns[0].Incarnation, 7), effects);
+            supervisor.Step(new Moment(2, 2), new ChildReaped(spawns[0].Process, spawns[0].Incarnation), effects);
+            supervisor.Step(new Moment(3, 3), new ChildSpawned(spawns[1].Process, spawns[1].Incarnation, 7), effects);
+
+            Supervisor restored = Restore(Save(supervisor));
+
+            Assert.Equal([7, 7], restored.Children.Select(child => child.Pid));
         }
     }
 
