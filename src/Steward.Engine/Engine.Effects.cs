@@ -10,8 +10,14 @@ public sealed partial class Engine
 {
     private void Apply(Input input)
     {
-        List<Effect> effects = _spareLists.TryPop(out List<Effect>? spare) ? spare : [];
         Moment now = _clock.Now;
+        NoteInput(input, now);
+        Apply(input, now);
+    }
+
+    private void Apply(Input input, Moment now)
+    {
+        List<Effect> effects = _spareLists.TryPop(out List<Effect>? spare) ? spare : [];
         lock (_state)
         {
             _supervisor.Step(now, input, effects);
@@ -28,6 +34,11 @@ public sealed partial class Engine
 
     private void CarryOut(Effect effect)
     {
+        if (IsReplayed(effect))
+        {
+            return;
+        }
+
         switch (effect)
         {
             case Spawn spawn:
@@ -91,6 +102,7 @@ public sealed partial class Engine
 
             case ValidateReload:
                 ReadResult read = _readForReload();
+                NoteValidated(read.Configuration);
                 ValidatedReload = read.Configuration;
                 Apply(new ReloadValidated(read.Failure));
                 break;
@@ -126,7 +138,7 @@ public sealed partial class Engine
             _memory.Note();
         }
 
-        _children.Add(answer.Pid, new Child(spawn.Process, spawn.Incarnation));
+        _children.Add(answer.Pid, new Child(spawn.Process, spawn.Incarnation) { Pid = answer.Pid, Spawn = spawn });
         return new ChildSpawned(spawn.Process, spawn.Incarnation, answer.Pid);
     }
 

@@ -41,10 +41,29 @@ public sealed partial class Engine
     public void HealthProbed(ProcessId process, Incarnation incarnation, string? failure) =>
         Post(default, () => Apply(new HealthProbed(process, incarnation, failure)));
 
+    /// <inheritdoc/>
+    public void StdinWaits(ProcessId process, Incarnation incarnation, bool waits)
+    {
+        lock (_inbox)
+        {
+            NoteWaiting(process, incarnation, waits);
+            if (waits)
+            {
+                _stdinWaits.Add((process, incarnation));
+            }
+            else
+            {
+                _stdinWaits.Remove((process, incarnation));
+            }
+        }
+    }
+
     private void Arrive(Arrival arrival)
     {
         lock (_inbox)
         {
+            NoteArrival(arrival);
+            Count(arrival);
             _arrivals.Enqueue(arrival);
             Monitor.Pulse(_inbox);
         }

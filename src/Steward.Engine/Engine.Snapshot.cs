@@ -76,70 +76,77 @@ public sealed partial class Engine
                 throw new InvalidOperationException("The loop is not at rest.");
             }
 
-            writer.Begin(field);
-            _supervisor.Save(writer, 1);
-            bool isLatest = ReferenceEquals(_control, _supervisor.Latest);
-            writer.Flag(2, isLatest);
-            if (_control is { } control && !isLatest)
-            {
-                ConfigurationFormat.Write(writer, 3, control);
-            }
+            WriteState(writer, field);
+        }
+    }
 
-            writer.Integer(4, Interlocked.Read(ref _lastRequest));
-            foreach (long request in _waiting.Keys.Except(_held.Select(held => held.Id.Value)).Order())
-            {
-                writer.Integer(5, request);
-            }
+    /// <summary>Between two steps, with the inbox locked.</summary>
+    private void WriteState(SnapshotWriter writer, int field)
+    {
+        writer.Begin(field);
+        _supervisor.Save(writer, 1);
+        bool isLatest = ReferenceEquals(_control, _supervisor.Latest);
+        writer.Flag(2, isLatest);
+        if (_control is { } control && !isLatest)
+        {
+            ConfigurationFormat.Write(writer, 3, control);
+        }
 
-            foreach ((int pid, Child child) in _children.OrderBy(entry => entry.Key))
-            {
-                writer.Begin(6);
-                writer.Integer(1, pid);
-                writer.Integer(2, child.Process.Value);
-                writer.Integer(3, child.Incarnation.Value);
-                writer.Flag(4, child.IsKilled);
-                writer.End();
-            }
+        writer.Integer(4, Interlocked.Read(ref _lastRequest));
+        foreach (long request in _waiting.Keys.Except(_held.Select(held => held.Id.Value)).Order())
+        {
+            writer.Integer(5, request);
+        }
 
-            foreach (Child child in _dead.Values.OrderBy(child => child.Process.Value))
-            {
-                writer.Begin(7);
-                writer.Integer(1, child.Process.Value);
-                writer.Integer(2, child.Incarnation.Value);
-                writer.Integer(3, child.Status.Raw);
-                writer.Integer(4, child.ExitedAt);
-                writer.Integer(5, child.OutOfMemory is { } isOutOfMemory ? isOutOfMemory ? 1 : 0 : null);
-                writer.End();
-            }
-
-            foreach (int number in _signals)
-            {
-                writer.Integer(8, number);
-            }
-
-            foreach (Arrival arrival in _arrivals)
-            {
-                writer.Begin(9);
-                writer.Integer(1, arrival.Process.Value);
-                writer.Integer(2, arrival.Incarnation.Value);
-                writer.Integer(3, (int)arrival.Channel);
-                writer.Flag(4, arrival.IsCapture);
-                if (arrival.Data is { } data)
-                {
-                    writer.Bytes(5, data);
-                }
-
-                writer.Text(6, arrival.LastOutput);
-                writer.End();
-            }
-
-            if (ValidatedReload is { } reload)
-            {
-                ConfigurationFormat.Write(writer, 10, reload);
-            }
-
+        foreach ((int pid, Child child) in _children.OrderBy(entry => entry.Key))
+        {
+            writer.Begin(6);
+            writer.Integer(1, pid);
+            writer.Integer(2, child.Process.Value);
+            writer.Integer(3, child.Incarnation.Value);
+            writer.Flag(4, child.IsKilled);
+            Write(writer, 5, child.Spawn);
             writer.End();
         }
+
+        foreach (Child child in _dead.Values.OrderBy(child => child.Process.Value))
+        {
+            writer.Begin(7);
+            writer.Integer(1, child.Process.Value);
+            writer.Integer(2, child.Incarnation.Value);
+            writer.Integer(3, child.Status.Raw);
+            writer.Integer(4, child.ExitedAt);
+            writer.Integer(5, child.OutOfMemory is { } isOutOfMemory ? isOutOfMemory ? 1 : 0 : null);
+            writer.Integer(6, child.Pid);
+            Write(writer, 7, child.Spawn);
+            writer.End();
+        }
+
+        foreach (int number in _signals)
+        {
+            writer.Integer(8, number);
+        }
+
+        foreach (Arrival arrival in _arrivals)
+        {
+            Write(writer, 9, arrival);
+        }
+
+        if (ValidatedReload is { } reload)
+        {
+            ConfigurationFormat.Write(writer, 10, reload);
+        }
+
+        writer.Integer(11, ArrivedBytes);
+        foreach ((ProcessId process, Incarnation incarnation) in _stdinWaits.OrderBy(waits => waits.Process.Value))
+        {
+            writer.Begin(12);
+            writer.Integer(1, process.Value);
+            writer.Integer(2, incarnation.Value);
+            writer.End();
+        }
+
+        writer.End();
     }
 
     /// <summary>
@@ -169,6 +176,8 @@ public sealed partial class Engine
 
             // What the journal is told is missing from snapshots of the first versions.
             child.IsKilled = inner.OptionalInt32(4, "isKilled", 0, 1) == 1;
+            child.Pid = pid;
+            child.Spawn = ReadSpawn(ref inner, 5, child);
             if (!engine._children.TryAdd(pid, child) || !known.Add((child.Process, child.Incarnation)))
             {
                 throw inner.Refusal("pid", $"{pid} or its process is there twice");
@@ -183,6 +192,8 @@ public sealed partial class Engine
             child.Status = new WaitStatus(inner.Int32(3, "status"));
             child.ExitedAt = inner.Integer(4, "exitedAt");
             child.OutOfMemory = inner.OptionalInt32(5, "outOfMemory", 0, 1) is { } isOutOfMemory ? isOutOfMemory == 1 : null;
+            child.Pid = inner.OptionalInt32(6, "pid", 0) ?? 0;
+            child.Spawn = ReadSpawn(ref inner, 7, child);
             if (!engine._dead.TryAdd(child.Process, child) || !known.Add((child.Process, child.Incarnation)))
             {
                 throw inner.Refusal("process", $"{child.Process.Value} is there twice");
@@ -204,16 +215,17 @@ public sealed partial class Engine
         engine._signals.AddRange(reader.Int32s(8, "signals", 1, 64));
         while (reader.Next(9, "arrivals", out SnapshotReader inner))
         {
-            var process = new ProcessId(inner.Int32(1, "process"));
-            var incarnation = new Incarnation(inner.Int32(2, "incarnation"));
-            OutputChannel channel = inner.Choice<OutputChannel>(3, "channel");
-            bool isCapture = inner.Flag(4, "isCapture");
-            byte[]? data = inner.OptionalBytes(5, "data");
-            engine._arrivals.Enqueue(new Arrival(process, incarnation, channel, data, isCapture, inner.OptionalText(6, "lastOutput")));
-            inner.End();
+            engine._arrivals.Enqueue(ReadArrival(inner));
         }
 
         engine.ValidatedReload = reader.TryRecord(10, "validatedReload", out SnapshotReader reload) ? ConfigurationFormat.Read(reload) : null;
+        engine.ArrivedBytes = reader.OptionalInteger(11, "arrivedBytes", 0) ?? 0;
+        while (reader.Next(12, "stdinWaits", out SnapshotReader inner))
+        {
+            engine._stdinWaits.Add((new ProcessId(inner.Int32(1, "process", 1)), new Incarnation(inner.Int32(2, "incarnation", 1))));
+            inner.End();
+        }
+
         reader.End();
         // It may be written down again before it starts.
         engine._isAtRest = true;

@@ -131,10 +131,13 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// </returns>
     public IReadOnlyList<string> Load(Configuration configuration)
     {
+        NoteControl(configuration);
         Control = configuration;
         Apply(new ConfigurationRead(default, configuration));
         var failures = new List<string>();
-        var names = new HashSet<string>(StringComparer.Ordinal);
+
+        // Those that are active already: a predecessor that died over this got so far.
+        var names = new HashSet<string>(_supervisor.GroupNames(), StringComparer.Ordinal);
         foreach (GroupConfig group in configuration.Groups)
         {
             // Of two groups of one name the first counts; nothing is made for the other.
@@ -165,12 +168,16 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
             _stopped = NewStopped();
         }
 
-        ValidatedReload = null;
         Apply(new Reloading(settings));
     }
 
     /// <summary>The start-up sequence is complete: the daemon is RUNNING and its programs start. On the engine's thread or before it runs.</summary>
-    public void BeginRunning() => Apply(new DaemonStarted());
+    public void BeginRunning()
+    {
+        NoteValidated(null);
+        ValidatedReload = null;
+        Apply(new DaemonStarted());
+    }
 
     /// <summary>Starts the thread.</summary>
     public void Start()
@@ -319,6 +326,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
     private void Turn()
     {
+        CheckpointWhenWanted();
         bool reap;
         lock (_inbox)
         {
@@ -363,7 +371,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     {
         for (int i = 0; i < ReapsPerTurn; i++)
         {
-            if (!Host.TryReap(out int pid, out WaitStatus status))
+            if (!Host.TryFindDead(out int pid, out WaitStatus status))
             {
                 lock (_inbox)
                 {
@@ -374,21 +382,23 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
                 return;
             }
 
-            if (_children.Remove(pid, out Child? child))
+            if (_children.TryGetValue(pid, out Child? child))
             {
-                // From here on the pid may be somebody else's: signals find no child any more.
                 child.Status = status;
                 child.ExitedAt = _clock.Now.Monotonic;
-                _dead[child.Process] = child;
-                bool isRecorded = _sinks.Length > 0;
-                if (isRecorded && status.Signal == Signals.Kill)
+                if (_sinks.Length > 0 && status.Signal == Signals.Kill)
                 {
                     child.OutOfMemory = child.IsKilled ? false : Host.TakeOutOfMemoryKill();
                 }
 
+                NoteDeath(pid, child);
+                Host.Reap(pid);
+
+                // From here on the pid may be somebody else's: signals find no child any more.
+                _children.Remove(pid);
+                _dead[child.Process] = child;
                 Apply(new ChildReaped(child.Process, child.Incarnation));
-                Host.FinishOutput(
-                    child.Process, child.Incarnation, isRecorded && _supervisor.IsUnexpected(child.Process, child.Incarnation, status));
+                FinishOutput(child);
             }
             else
             {
@@ -413,25 +423,39 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
                 arrival = _arrivals.Dequeue();
             }
 
-            if (arrival.Data is null)
+            Moment now = _clock.Now;
+            NoteTaken(now);
+            Take(arrival, now);
+            if (arrival is { Data: { } data, IsCapture: false })
             {
-                if (_dead.Remove(arrival.Process, out Child? child))
-                {
-                    Apply(new ChildExited(
-                        child.Process, child.Incarnation, child.Status, child.ExitedAt, child.OutOfMemory, arrival.LastOutput));
-                }
-            }
-            else if (arrival.IsCapture)
-            {
-                Apply(new CommunicationCaptured(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data));
-            }
-            else
-            {
-                Apply(new OutputArrived(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data));
-                Host.OutputConsumed(arrival.Data.Length);
+                Host.OutputConsumed(data.Length);
             }
         }
     }
+
+    private void Take(Arrival arrival, Moment now)
+    {
+        if (arrival.Data is null)
+        {
+            if (_dead.TryGetValue(arrival.Process, out Child? child) && child.Incarnation == arrival.Incarnation)
+            {
+                _dead.Remove(arrival.Process);
+                Apply(new ChildExited(
+                    child.Process, child.Incarnation, child.Status, child.ExitedAt, child.OutOfMemory, arrival.LastOutput), now);
+            }
+        }
+        else if (arrival.IsCapture)
+        {
+            Apply(new CommunicationCaptured(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data), now);
+        }
+        else
+        {
+            Apply(new OutputArrived(arrival.Process, arrival.Incarnation, arrival.Channel, arrival.Data), now);
+        }
+    }
+
+    private void FinishOutput(Child child) => Host.FinishOutput(
+        child.Process, child.Incarnation, _sinks.Length > 0 && _supervisor.IsUnexpected(child.Process, child.Incarnation, child.Status));
 
     /// <summary>What was never looked at and what waits alike: the daemon is on its way out.</summary>
     private void RefuseAll()
@@ -457,6 +481,12 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         public ProcessId Process { get; } = process;
 
         public Incarnation Incarnation { get; } = incarnation;
+
+        /// <summary>The pid it has or had; 0 when an older snapshot does not say it of a dead one.</summary>
+        public int Pid { get; set; }
+
+        /// <summary>What it was started with; null when an older snapshot does not say it.</summary>
+        public Spawn? Spawn { get; set; }
 
         public WaitStatus Status { get; set; }
 

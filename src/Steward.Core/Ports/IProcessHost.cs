@@ -42,6 +42,28 @@ public interface IProcessHost
     /// </summary>
     bool TryReap(out int pid, out WaitStatus status);
 
+    /// <summary>
+    /// Finds the next dead child without waiting; false when there is none. A child of ours stays a zombie until <see cref="Reap"/>; anybody else
+    /// is waited for already.
+    /// </summary>
+    bool TryFindDead(out int pid, out WaitStatus status) => TryReap(out pid, out status);
+
+    /// <summary>Waits for a dead child of ours: its pid is free from here on. Nothing happens when that was done before.</summary>
+    void Reap(int pid)
+    {
+    }
+
+    /// <summary>Takes a predecessor's child over, with its pipes.</summary>
+    /// <param name="spawn">What it was started with.</param>
+    /// <param name="pid">Its pid; that of a dead one may be another's by now.</param>
+    /// <param name="isDead">It was waited for; only its output is to be read.</param>
+    void Adopt(Spawn spawn, int pid, bool isDead) => throw new NotSupportedException();
+
+    /// <summary>The child that a predecessor was about to start when it died; null when it did not come to it.</summary>
+    /// <param name="spawn">What it was to be started with.</param>
+    /// <param name="since">Monotonic nanoseconds of the step that asked for it.</param>
+    int? FindSpawned(Spawn spawn, long since) => throw new NotSupportedException();
+
     /// <summary>Lets the watcher look for dead children again.</summary>
     void ReapingDone();
 
@@ -116,6 +138,11 @@ public interface IProcessHostEvents
     /// <param name="incarnation">Which start of it.</param>
     /// <param name="lastOutput">The last lines of this run, where they were wanted and there are any.</param>
     void OutputFinished(ProcessId process, Incarnation incarnation, string? lastOutput = null);
+
+    /// <summary>Bytes for a child's stdin wait for its pipe, or none do any more.</summary>
+    void StdinWaits(ProcessId process, Incarnation incarnation, bool waits)
+    {
+    }
 
     /// <summary>The memory of a child's tree; see <see cref="Inputs.MemoryMeasured"/>.</summary>
     void MemoryMeasured(ProcessId process, Incarnation incarnation, long bytes, int processes);

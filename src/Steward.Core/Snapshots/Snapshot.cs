@@ -66,6 +66,20 @@ public static class Snapshot
         return writer.Written.ToArray();
     }
 
+    /// <summary>Makes a record by itself: no more than its fields, for a log that vouches for what it holds.</summary>
+    /// <param name="content">Writes the fields.</param>
+    public static byte[] Record(Action<SnapshotWriter> content)
+    {
+        var writer = new SnapshotWriter();
+        content(writer);
+        return writer.Written.ToArray();
+    }
+
+    /// <summary>Opens a record that <see cref="Record"/> made.</summary>
+    /// <param name="bytes">All of it.</param>
+    /// <param name="name">What it is called in refusals.</param>
+    public static SnapshotReader OpenRecord(ReadOnlySpan<byte> bytes, string name) => new(bytes, name);
+
     /// <summary>Opens a snapshot and returns the reader of its content.</summary>
     /// <param name="bytes">The whole snapshot.</param>
     /// <param name="name">What the content is called in refusals.</param>

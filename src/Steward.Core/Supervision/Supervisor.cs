@@ -66,6 +66,13 @@ public sealed partial class Supervisor
     internal IMachineObserver? Observer { get; set; }
 
     /// <summary>Every process of every active group, in no particular order.</summary>
+    /// <summary>Whether the start-up sequence is complete: at start, and again after each reload.</summary>
+    public bool IsUp => _isUp;
+
+    /// <summary>Whether a signal whose answer is not there yet is one that a client sends, and does not stop a process.</summary>
+    public bool IsAskedSignal(Signal signal) =>
+        _slots.TryGetValue(signal.Process, out ProcessSlot? slot) && slot.Purpose == SignalPurpose.Request && slot.Incarnation == signal.Incarnation;
+
     internal IEnumerable<ProcessSlot> Slots => _slots.Values;
 
     /// <summary>Changes the state by one input and appends what is to be done.</summary>

@@ -1,0 +1,22 @@
+namespace Steward.Core.Ports;
+
+/// <summary>
+/// Where the engine writes down what happens before it acts on it, so that a successor knows what it knew: a checkpoint, and records of
+/// everything since then.
+/// </summary>
+public interface IStateLog
+{
+    /// <summary>
+    /// Says whether a new checkpoint is due: the records have become long, or one did not fit and what is written down is of no use until then.
+    /// </summary>
+    bool IsCheckpointWanted { get; }
+
+    /// <summary>
+    /// Appends a record; a successor sees it from the moment this returns. Any thread. A record that does not fit is left out with all that
+    /// follow, until the next <see cref="Checkpoint"/>.
+    /// </summary>
+    void Append(ReadOnlySpan<byte> record);
+
+    /// <summary>Puts a checkpoint in the place of everything before, in one moment: a successor sees either. Any thread.</summary>
+    void Checkpoint(ReadOnlySpan<byte> checkpoint);
+}
