@@ -16,6 +16,9 @@ internal sealed class Crashes(SimRandom random)
     /// <summary>The point at which it was killed last.</summary>
     public string Where { get; private set; } = "";
 
+    /// <summary>Whether it must not be killed at present.</summary>
+    public bool IsSpared { get; set; }
+
     /// <summary>How many points have been passed in all lives.</summary>
     public long Passed { get; private set; }
 
@@ -24,6 +27,7 @@ internal sealed class Crashes(SimRandom random)
     public void Begin(bool mayCrash)
     {
         IsDead = false;
+        IsSpared = false;
         _left = !mayCrash ? 0 : random.Below(3) switch
         {
             0 => 1 + random.Below(12),
@@ -47,7 +51,7 @@ internal sealed class Crashes(SimRandom random)
     public void Point(string where)
     {
         Passed++;
-        if (!IsDead && _left > 0 && --_left == 0)
+        if (!IsDead && !IsSpared && _left > 0 && --_left == 0)
         {
             Kill(where);
         }

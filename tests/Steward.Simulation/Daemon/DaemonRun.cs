@@ -1,8 +1,10 @@
 using System.Globalization;
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
+using Steward.Core.Snapshots;
 using Steward.Core.Supervision;
 using Steward.Engine;
 using Steward.Simulation.Checks;
@@ -20,6 +22,8 @@ internal sealed class DaemonRun
 {
     private const int EndingTurns = 5000;
     private const int TurnsAtOnce = 2000;
+    private const int EngineField = 4;
+    private const string BootId = "boot";
 
     private readonly ulong _seed;
     private readonly int _turns;
@@ -32,6 +36,7 @@ internal sealed class DaemonRun
     private readonly Machine _machine;
     private readonly Disk _disk;
     private readonly OutputMemory _memory = new();
+    private readonly StateMemory _state = new();
     private readonly Crashes _crashes;
     private readonly VirtualClients _clients;
     private readonly ConfigurationMaker _configurations;
@@ -42,6 +47,9 @@ internal sealed class DaemonRun
     // Requests that wait in this life, and those whose clients an earlier life has taken with it.
     private readonly HashSet<long> _open = [];
     private readonly HashSet<long> _lost = [];
+
+    // What the last start or reload was made with.
+    private Configuration? _loaded;
 
     private Life? _life;
     private int _lives;
@@ -156,16 +164,52 @@ internal sealed class DaemonRun
         _lives++;
         _crashes.Begin(_machine.Has(Fault.Crash));
         var log = new DaemonLog(_crashes, Note);
-        var engine = new Engine.Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, new DaemonClock(_clock), Read, ReadForReload);
-        Life life = Make(engine);
+        var clock = new DaemonClock(_clock);
+        var stateLog = new StateLog(_state, _crashes, _random, _tally);
+        Engine.Engine engine;
+        Life life;
+        if (_state.Checkpoint is { } checkpoint)
+        {
+            SnapshotReader reader = Snapshot.Open(checkpoint, "state", BootId, out _).Record(EngineField, "engine");
+            engine = Engine.Engine.Restore(reader, log, clock, Read, ReadForReload);
+            life = Make(engine);
+            life.Hub.RecoverFile();
+            engine.BeginDriven();
+            engine.Replay([.. _state.Records], stateLog);
+            engine.Machine.Observer = life.Invariants;
+            life.Host.EndAdoption();
+            life.Hub.RecoverTaps(engine.ArrivedBytes);
+            engine.Keep(stateLog, EngineField, Seal);
+            _life = life;
+            if (!engine.IsUp && engine.Stopped is { IsCompleted: false })
+            {
+                _tally.Count("starts that were gone on with");
+                Load(engine, engine.ValidatedReload ?? engine.InForce ?? Configure());
+                engine.BeginRunning();
+            }
+
+            return;
+        }
+
+        engine = new Engine.Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, clock, Read, ReadForReload);
+        life = Make(engine);
+        engine.Machine.Observer = life.Invariants;
         engine.BeginDriven();
-        engine.Recall(_intents.Saved);
-        life.Hub.RecoverFile();
         life.Hub.RecoverTaps(0);
-        engine.Load(Configure());
+        engine.Recall(_intents.Saved);
+        engine.Keep(stateLog, EngineField, Seal);
+        Load(engine, Configure());
         engine.BeginRunning();
         _life = life;
     }
+
+    private void Load(Engine.Engine engine, Configuration configuration)
+    {
+        _loaded = configuration;
+        engine.Load(configuration);
+    }
+
+    private byte[] Seal(Action<SnapshotWriter> engine) => Snapshot.Seal(new SnapshotOrigin(BootId, _clock.Now, "0.1.0"), engine);
 
     private Life Make(Engine.Engine engine)
     {
@@ -173,8 +217,7 @@ internal sealed class DaemonRun
         var host = new Host(_machine, hub, _crashes, _random, engine, _names, _tally);
         var invariants = new Invariants(engine.Machine, _machine, _coverage);
         engine.Attach(host);
-        engine.Machine.Observer = invariants;
-        engine.AddSink(new DaemonSink(_crashes, _machine, _told));
+        engine.AddSink(new DaemonSink(_crashes, _machine, _told, Note));
         engine.Intents = new DaemonIntents(_crashes, _intents);
         engine.Answered = (request, _) => Answered(request.Value);
         return new Life(engine, host, hub, invariants);
@@ -222,7 +265,7 @@ internal sealed class DaemonRun
         {
             _clock.WallOffset += (_random.Below(20_000) - 10_000) * Moment.Second;
         }
-        else if (move == 86 && _machine.Has(Fault.Crash))
+        else if (move == 86 && _machine.Has(Fault.Crash) && !_crashes.IsSpared)
         {
             _crashes.Kill("rest");
             return;
@@ -271,20 +314,45 @@ internal sealed class DaemonRun
         foreach (ProcessSlot slot in supervisor.Slots)
         {
             Mix((ulong)slot.State + ((ulong)slot.Id.Value << 8) + ((ulong)slot.Incarnation.Value << 20) + ((ulong)slot.Pid << 36));
-            if (slot.Listener is { State: Core.Events.ListenerState.Unknown } && slot.Group.Config.Pool is { ResultTimeout: 0 }
-                && _machine.Programs.FirstOrDefault(program => program.Process == slot.Id && program.Incarnation == slot.Incarnation) is { HasViolated: false })
+            if (slot.Listener is { } listener
+                && _machine.Programs.FirstOrDefault(program => program.Process == slot.Id && program.Incarnation == slot.Incarnation) is { HasViolated: false } program)
             {
-                throw new InvariantException($"the listener {slot.Namespec} is called UNKNOWN and has kept to the protocol");
+                CheckListener(life, slot, listener, program);
             }
         }
 
         Mix((ulong)_clock.Monotonic);
+        if (supervisor.IsUp && !life.Engine.InForce!.Groups.SequenceEqual(_loaded!.Groups))
+        {
+            throw new InvariantException("the configuration in force is another one than that which the daemon was started or reloaded with");
+        }
+
+        if (!supervisor.Intents().SequenceEqual(_intents.Saved))
+        {
+            throw new InvariantException("what operators want is not what is saved of it");
+        }
+
         if (!life.Hub.IsBusy)
         {
             _disk.Check();
         }
 
         _machine.Forget(program => !supervisor.Slots.Any(slot => slot.Id == program.Process && slot.Incarnation == program.Incarnation && slot.Pid == program.Pid));
+    }
+
+    private void CheckListener(Life life, ProcessSlot slot, ListenerProtocol listener, VirtualProgram program)
+    {
+        if (listener.State == ListenerState.Unknown && slot.Group.Config.Pool is { ResultTimeout: 0 })
+        {
+            throw new InvariantException($"the listener {slot.Namespec} is called UNKNOWN and has kept to the protocol");
+        }
+
+        bool isWell = program.Stage == ChildStage.Alive && program is { IsKilled: false, WasRefused: false } && program.DiesAt > _clock.Monotonic && slot.State == ProcessState.Running;
+        if (listener.State == ListenerState.Busy && isWell && program.WaitsForEvent && !life.Hub.IsBusy
+            && !life.Hub.HoldsStdin(program.Process, program.Incarnation))
+        {
+            throw new InvariantException($"the listener {slot.Namespec} is BUSY, and waits for an event of which it has no more than a part");
+        }
     }
 
     private void ToTheNextEvent()
@@ -310,7 +378,9 @@ internal sealed class DaemonRun
         if (!task.IsCompleted)
         {
             RequestId request = engine.RequestOf(task) ?? throw new InvariantException("a request that waits has no number");
-            if (!_open.Add(request.Value) || _lost.Contains(request.Value))
+            // The number of one that an earlier life had not looked at yet when it ended may be given again.
+            _lost.Remove(request.Value);
+            if (!_open.Add(request.Value))
             {
                 throw new InvariantException($"the number {request.Value} of a request is given twice");
             }
@@ -354,7 +424,7 @@ internal sealed class DaemonRun
         engine.InvokeAsync(() =>
         {
             engine.StartOver(new SupervisorSettings("supervisor", LogLevel.Info));
-            engine.Load(next);
+            Load(engine, next);
             engine.BeginRunning();
             life.IsStartingOver = false;
         });
@@ -363,6 +433,7 @@ internal sealed class DaemonRun
     private void CheckTheEnd()
     {
         Life life = Current;
+        Settle();
         while (life.Hub.Step())
         {
         }

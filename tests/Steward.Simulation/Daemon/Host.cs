@@ -156,7 +156,11 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     public void Reap(int pid)
     {
         crashes.Point("reap");
-        machine.Reap(pid);
+        if (machine.Find(pid) is { Stage: Kernel.ChildStage.Zombie })
+        {
+            machine.Reap(pid);
+        }
+
         _supervised.Remove(pid);
         crashes.Point("reaped");
     }
@@ -224,6 +228,12 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
         if (_later.Count > 0 && (machine.IsCalm || random.Percent(50)))
         {
             _later.Dequeue()();
+        }
+
+        if (machine.Has(Fault.StaleNews) && random.Percent(5) && hub.Ended is { } ended)
+        {
+            tally.Count("ends told twice");
+            events.OutputFinished(ended.Process, ended.Incarnation);
         }
 
         int steps = machine.IsCalm ? int.MaxValue : random.Below(8);

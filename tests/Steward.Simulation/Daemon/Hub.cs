@@ -25,6 +25,9 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
     /// <summary>Tapped bytes handed to the engine in all lives.</summary>
     public long Tapped => _tapped;
 
+    /// <summary>Whose end was told last.</summary>
+    public (ProcessId Process, Incarnation Incarnation)? Ended { get; private set; }
+
     public void Add(Pipes pipes)
     {
         Spawn spawn = pipes.Spawn;
@@ -41,6 +44,9 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
 
         _streams.Add((spawn.Process, spawn.Incarnation), stream);
     }
+
+    /// <summary>Whether bytes for its stdin wait here.</summary>
+    public bool HoldsStdin(ProcessId process, Incarnation incarnation) => _streams.TryGetValue((process, incarnation), out Stream? stream) && stream.Stdin.Count > 0;
 
     public bool Has(ProcessId process, Incarnation incarnation) => _streams.ContainsKey((process, incarnation));
 
@@ -73,6 +79,9 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
         }
 
         WriteFile(FileOfChunk(), patiently: true);
+
+        // From here on the log may be cleared: nobody must look for the chunk in it any more.
+        memory.Path = null;
         crashes.Point("hub: recover, written");
     }
 
@@ -152,7 +161,12 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
         {
             stream.IsEnding = true;
             stream.WantsOutput = wantsOutput;
-            stream.Stdin.Clear();
+            if (stream.Stdin.Count > 0)
+            {
+                stream.Stdin.Clear();
+                events.StdinWaits(process, incarnation, false);
+            }
+
             return;
         }
 
@@ -183,6 +197,7 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
         if (!waited && stream.Stdin.Count > 0)
         {
             tally.Count("stdin that waited");
+            events.StdinWaits(process, incarnation, true);
         }
 
         return StdinResult.Accepted;
@@ -191,7 +206,8 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
     /// <summary>Removes the files of a process and makes them anew.</summary>
     public void ClearLogs(ProcessId process, params ReadOnlySpan<string?> paths)
     {
-        if (memory.State == ChunkState.Writing && memory.Process == process)
+        // A predecessor's chunk stands in its file already, and is told once it is known how much of it was.
+        if (_isReady && memory.State == ChunkState.Writing && memory.Process == process)
         {
             Continue(patiently: true);
         }
@@ -229,6 +245,11 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
         for (int i = 0; i < taken; i++)
         {
             stream.Stdin.Dequeue();
+        }
+
+        if (stream.Stdin.Count == 0)
+        {
+            events.StdinWaits(stream.Pipes.Spawn.Process, stream.Pipes.Spawn.Incarnation, false);
         }
 
         return taken > 0;
@@ -373,6 +394,7 @@ internal sealed class Hub(OutputMemory memory, Machine machine, Disk disk, Crash
             program.IsFinished = true;
         }
 
+        Ended = (spawn.Process, spawn.Incarnation);
         events.OutputFinished(spawn.Process, spawn.Incarnation, stream.WantsOutput ? "last words\n" : null);
         crashes.Point("hub: end told");
         machine.Drop(spawn.Process, spawn.Incarnation);

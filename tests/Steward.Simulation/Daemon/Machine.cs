@@ -318,6 +318,7 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
             return;
         }
 
+        program.IsKilled |= signal == Signals.Kill;
         long at = clock.Monotonic + program.DeathTakes;
         if (at < program.DiesAt)
         {

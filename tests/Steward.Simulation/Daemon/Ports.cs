@@ -55,7 +55,7 @@ internal sealed class DaemonIntents(Crashes crashes, IntentFile file) : IIntentS
 }
 
 /// <summary>Takes the facts of one life, and compares what is told of deaths with the deaths that were.</summary>
-internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(string, string, int), WaitStatus> told) : IJournalSink
+internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(string, string, int), WaitStatus> told, Action<string> note) : IJournalSink
 {
     public void Append(in JournalEntry entry)
     {
@@ -65,6 +65,7 @@ internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(s
             return;
         }
 
+        note($"- end of {entry.Name}#{entry.Incarnation}, pid {exit.Pid}: code {exit.Code}, signal {exit.Signal}");
         var key = (entry.Group!, entry.Process!, entry.Incarnation);
         bool Is(WaitStatus status) =>
             exit.Code == (status.Signalled ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);

@@ -28,11 +28,17 @@ internal sealed class VirtualProgram(int pid, Pipes pipes) : VirtualChild(pid, p
     /// <summary>A listener that has broken the protocol, or was asked for more than it can tell apart.</summary>
     public bool HasViolated { get; set; }
 
+    /// <summary>Whether it dies, sooner or later, of a SIGKILL.</summary>
+    public bool IsKilled { get; set; }
+
     /// <summary>The serial of the event in its hands; -1 for none.</summary>
     public long InHand { get; set; } = -1;
 
     /// <summary>The serials of the events that it was given whole.</summary>
     public List<long> Given { get; } = [];
+
+    /// <summary>Whether it waits for the rest of an event, or for its first byte, and has nothing more to write.</summary>
+    public bool WaitsForEvent => InHand < 0 && !IsDeaf && Pipes.Stdin.Count == 0 && Pipes.Stdout.Count == 0 && _unwritten[0].Count == 0;
 
     public void Say(OutputChannel channel, ReadOnlySpan<byte> bytes)
     {
