@@ -70,6 +70,7 @@ public static class EchoConfProgram
         ; journal=AUTO               ; what happened and why, for `steward why`: a file; AUTO: beside the log; NONE
         ; journal_maxbytes=256MB     ; the oldest entries go at this size
         ; journal_maxdays=30         ; and at this age
+        ; orphan_policy=adopt        ; programs that a killed daemon left behind: adopt, or stop and start anew
 
         ; What supervisorctl speaks. Without this section it finds nobody to talk to.
         [rpcinterface:supervisor]

@@ -122,6 +122,37 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     public void Recall(IReadOnlyList<Intent> intents) => Apply(new IntentsRead(intents));
 
     /// <summary>
+    /// Takes on a program that an earlier daemon started. After <see cref="Load"/> and before
+    /// <see cref="BeginRunning"/>.
+    /// </summary>
+    /// <param name="group">Its group.</param>
+    /// <param name="process">Its name there.</param>
+    /// <param name="pid">Its pid.</param>
+    /// <param name="startedAt">When it was started: wall time in nanoseconds.</param>
+    /// <param name="isOlder">Whether that was with another configuration.</param>
+    /// <param name="isToStop">Whether it is not wanted.</param>
+    /// <param name="watch">Has the host take it on; false when it is gone.</param>
+    /// <returns>Null when there is no such process, or when it has been started already; else what <paramref name="watch"/> said.</returns>
+    public bool? Adopt(
+        string group, string process, int pid, long startedAt, bool isOlder, bool isToStop, Func<ProcessId, Incarnation, bool> watch)
+    {
+        if (_supervisor.Adoptable(group, process) is not { } id)
+        {
+            return null;
+        }
+
+        var child = new Child(id, default(Incarnation).Next);
+        if (!watch(id, child.Incarnation))
+        {
+            return false;
+        }
+
+        _children.Add(pid, child);
+        Apply(new ChildAdopted(id, child.Incarnation, pid, startedAt, isOlder, isToStop));
+        return true;
+    }
+
+    /// <summary>
     /// Makes a configuration the present one and activates its groups. At start on the calling thread, before <see cref="Start"/>; at
     /// a reload through <see cref="InvokeAsync"/>.
     /// </summary>

@@ -137,6 +137,11 @@ internal sealed partial class Daemon
         daemon._sockets = ControlSockets.Restore(ref reader, SocketField, configuration.Servers, descriptors);
         HeldCalls calls = HeldCalls.Restore(ref reader, CallField, (in SnapshotReader call, string role) => descriptors.Take(call, role));
         daemon._pidFile = reader.TryRecord(PidFileField, "pidFile", out SnapshotReader pidFile) ? PidFile.Restore(pidFile) : null;
+        if (descriptors.Has(LockRole))
+        {
+            daemon._lock = DaemonLock.Restore(LockName(configuration), descriptors.Take(reader, LockRole));
+        }
+
         _ = reader.Record(DescriptorsField, "descriptors");
         reader.End();
         var journal = new JournalHolder(SystemClock.Instance, (level, text) => log?.Write(level, text, SystemClock.Instance.Now.Wall));
@@ -163,6 +168,8 @@ internal sealed partial class Daemon
             engine.Intents = intents;
             using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
             DaemonSignals.Unblock();
+            _lock ??= TakeLateLock(engine);
+            host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), AdoptionFile.Read(Settings.PidFile, engine.Log));
             host.Begin();
             if (refused is null)
             {

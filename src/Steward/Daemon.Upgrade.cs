@@ -25,6 +25,7 @@ internal sealed partial class Daemon
 
     private const string Rehearsed = "steward-resume";
     private const string LogRole = "log";
+    private const string LockRole = "lock";
 
     // Fields of the state.
     private const int NonceField = 1;
@@ -346,6 +347,7 @@ internal sealed partial class Daemon
 
             _pidFile?.Save(writer, PidFileField);
             parts.Log.Leave(table, LogRole);
+            _lock?.Leave(table, LockRole);
             table.Save(writer, DescriptorsField);
         });
     }

@@ -40,6 +40,8 @@ internal sealed partial class Daemon
     private HookControl? _hooks;
     private HttpServers? _http;
     private SocketFiles? _files;
+    private DaemonLock? _lock;
+    private DaemonLock? _nextLock;
 
     private Daemon(DaemonStart start, Configuration configuration, Detachment? detachment)
     {
@@ -127,11 +129,25 @@ internal sealed partial class Daemon
             _nextSockets?.Dispose();
             _sockets?.Dispose();
             _pidFile?.Dispose();
+            _nextLock?.Dispose();
+            _lock?.Dispose();
         }
     }
 
     private int RunToTheEnd()
     {
+        var messages = new List<LoadMessage>();
+        try
+        {
+            _lock = DaemonLock.Take(LockName(_configuration), _configuration.FullPath, messages);
+        }
+        catch (StartException)
+        {
+            // Where its sockets are in use, it is told in Supervisor's words.
+            ControlSockets.Create(_configuration.Servers, static _ => { }).Dispose();
+            throw;
+        }
+
         if (_detachment is not null)
         {
             // Before the first file: the activity log is to have it as well.
@@ -142,7 +158,7 @@ internal sealed partial class Daemon
         LoadMessage? user = DaemonUser.Become(Settings.User);
         _sockets = ControlSockets.Create(_configuration.Servers, Say);
         using var log = new ReplaceableLog(LogOptions());
-        WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages]);
+        WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages, .. messages]);
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
             SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
@@ -159,6 +175,8 @@ internal sealed partial class Daemon
         using var intents = new IntentFile(IntentPath(), engine.Log);
         engine.Intents = intents;
         engine.Recall(intents.Read());
+        IReadOnlyList<Orphan> orphans = AdoptionFile.Read(Settings.PidFile, engine.Log);
+        EndThoseWithSockets(engine, orphans);
         if (engine.Load(_configuration) is [string failure, ..])
         {
             throw new StartException(failure);
@@ -173,6 +191,7 @@ internal sealed partial class Daemon
 
         WritePidFile(engine);
         engine.Record(About(DaemonAction.Started));
+        Adopt(engine, host, orphans);
         engine.BeginRunning();
         engine.Start();
 
@@ -238,6 +257,13 @@ internal sealed partial class Daemon
         _nextSockets = null;
         next.TakeOver(_sockets!);
         _sockets = next;
+        if (_nextLock is not null)
+        {
+            _lock?.Dispose();
+            _lock = _nextLock;
+            _nextLock = null;
+        }
+
         _pidFile?.Dispose();
         _pidFile = null;
 
@@ -267,6 +293,7 @@ internal sealed partial class Daemon
 
             AnnounceServers(engine);
             WritePidFile(engine);
+            host.MoveAdoptionFile(Settings.PidFile);
             engine.BeginRunning();
         }).GetAwaiter().GetResult();
     }
@@ -308,8 +335,15 @@ internal sealed partial class Daemon
 
         _nextSockets?.Dispose();
         _nextSockets = null;
+        _nextLock?.Dispose();
+        _nextLock = null;
         try
         {
+            if (LockName(configuration) is var name && name != _lock?.Name)
+            {
+                _nextLock = DaemonLock.Take(name, configuration.FullPath, []);
+            }
+
             _nextSockets = ControlSockets.Create(configuration.Servers, static _ => { }, _sockets);
             return read;
         }

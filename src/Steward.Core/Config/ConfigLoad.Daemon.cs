@@ -79,6 +79,7 @@ internal sealed partial class ConfigLoad
         string journal = reader.Text("journal", names) is { Length: > 0 } given ? given : "AUTO";
         long journalBytes = reader.Value<long>("journal_maxbytes", names, 256L << 20, TryJournalSize, SizeRemedy);
         int journalDays = reader.Value<int>("journal_maxdays", names, 30, TryJournalDays, "write a number of days from 1 to 36500");
+        OrphanPolicy orphans = reader.Value<OrphanPolicy>("orphan_policy", names, OrphanPolicy.Adopt, TryOrphanPolicy, "write adopt or stop");
 
         names.Set("host_node_name", _hostName);
         IReadOnlyList<KeyValuePair<string, string>> environment = ReadEnvironment(reader, names);
@@ -105,6 +106,7 @@ internal sealed partial class ConfigLoad
             JournalPath = journal,
             JournalMaxBytes = journalBytes,
             JournalMaxDays = journalDays,
+            OrphanPolicy = orphans,
         };
     }
 
@@ -302,6 +304,14 @@ internal sealed partial class ConfigLoad
         }
 
         return path;
+    }
+
+    private static bool TryOrphanPolicy(string text, out OrphanPolicy value, out string? error)
+    {
+        string lower = PythonText.Strip(text).ToLowerInvariant();
+        value = lower == "stop" ? OrphanPolicy.Stop : OrphanPolicy.Adopt;
+        error = lower is "adopt" or "stop" ? null : $"{PythonText.Repr(text)} is no orphan_policy";
+        return error is null;
     }
 
     private static bool TryJournalSize(string text, out long value, out string? error)

@@ -112,6 +112,19 @@ public sealed record SupervisordConfig
 
     /// <summary><c>journal_maxdays</c>, 1 to 36,500. Default 30.</summary>
     public int JournalMaxDays { get; init; } = 30;
+
+    /// <summary><c>orphan_policy</c>: what becomes of programs that a daemon left behind when it was killed. Default adopt.</summary>
+    public OrphanPolicy OrphanPolicy { get; init; }
+}
+
+/// <summary>What becomes of programs that an earlier daemon left behind.</summary>
+public enum OrphanPolicy
+{
+    /// <summary>They are supervised as they are.</summary>
+    Adopt,
+
+    /// <summary>They are stopped, and then started as at any start.</summary>
+    Stop,
 }
 
 /// <summary>A user from the user database.</summary>

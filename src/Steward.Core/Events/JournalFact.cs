@@ -158,7 +158,7 @@ public sealed record SpawnFact(int? Pid, string? Error = null, string? Stage = n
 
 /// <summary>A run ended.</summary>
 /// <param name="Pid">The pid it had.</param>
-/// <param name="Code">The exit code; null for a death by signal.</param>
+/// <param name="Code">The exit code; null for a death by signal. Without a code and without a signal nobody observed how it ended.</param>
 /// <param name="Signal">The signal that ended it; null for none.</param>
 /// <param name="Core">Whether a core file was written; null for a normal exit.</param>
 /// <param name="Expected">Whether the code is one of <c>exitcodes</c>, or the end was asked for.</param>
@@ -176,7 +176,7 @@ public sealed record ExitFact(
 
     /// <summary>Makes the fact from a wait status.</summary>
     public static ExitFact Of(int pid, WaitStatus status, bool expected, bool? outOfMemory, long uptimeMs, string? output) => new(
-        pid, status.Signalled ? null : status.Code, status.Signalled ? status.Signal : null, status.Signalled ? status.CoreDumped : null,
+        pid, status.Signalled || status.IsUnobserved ? null : status.Code, status.Signalled ? status.Signal : null, status.Signalled ? status.CoreDumped : null,
         expected, outOfMemory, uptimeMs, output);
 
     /// <inheritdoc/>

@@ -106,7 +106,7 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
             StateFact fact => ("state", $"{fact.From.Name()} -> {fact.To.Name()}{Because(fact.Reason)}"),
             SpawnFact { Error: null } fact => ("started", $"{(fact.Pid is { } pid ? $"pid {Invariant(pid)}" : "no pid known")}{By(fact.By)}"),
             SpawnFact fact => ("failed", $"could not be started{By(fact.By)}: {fact.Error}{(fact.Stage is null ? "" : $" (stage: {fact.Stage})")}"),
-            ExitFact fact => ("exited", $"{Ending(fact)}, after {Duration(fact.UptimeMs)}{(fact.Expected ? "" : "; not expected")}"),
+            ExitFact fact => ("exited", $"{Ending(fact)}, after {Duration(fact.UptimeMs)}{(fact.Expected || IsUnobserved(fact) ? "" : "; not expected")}"),
             DecisionFact fact => ("decided", $"{Verb(fact)}{Because(fact.Reason)}"),
             RequestFact fact => ("asked", $"{fact.Verb}{By(fact.By)}{Via(fact.Via)}{(fact.Refusal is null ? "" : $"; refused: {fact.Refusal}")}"),
             SignalFact fact => (
@@ -225,6 +225,7 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
     {
         string ended = last switch
         {
+            ExitFact fact when IsUnobserved(fact) => "it ended, nobody observed how",
             ExitFact { Signal: null } fact => $"it exited with code {Invariant(fact.Code ?? 0)}",
             ExitFact fact => "it was " + Ending(fact),
             SpawnFact fact => $"it could not be started: {fact.Error}",
@@ -298,8 +299,15 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
         return last;
     }
 
+    private static bool IsUnobserved(ExitFact fact) => fact is { Signal: null, Code: null };
+
     private static string Ending(ExitFact fact)
     {
+        if (IsUnobserved(fact))
+        {
+            return "nobody observed how it ended";
+        }
+
         if (fact.Signal is not { } signal)
         {
             return $"exit code {Invariant(fact.Code ?? 0)}" + fact.Code switch

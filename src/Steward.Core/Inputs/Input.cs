@@ -69,6 +69,19 @@ public sealed record ChildSpawned(ProcessId Process, Incarnation Incarnation, in
 public sealed record SpawnFailed(ProcessId Process, Incarnation Incarnation, string SpawnErr, string? Stage = null) : Input;
 
 /// <summary>
+/// A program that an earlier daemon started lives on and is this daemon's from here on: it is RUNNING with that pid, without a spawn. At start,
+/// after its group has come in and before <see cref="DaemonStarted"/>. A listener, whose pipes are gone, is stopped, and started again where it
+/// would be started anyway.
+/// </summary>
+/// <param name="Process">Which process; one that has never been started.</param>
+/// <param name="Incarnation">Which start of it this is from here on.</param>
+/// <param name="Pid">Its pid.</param>
+/// <param name="StartedAt">When it was started: wall time in nanoseconds.</param>
+/// <param name="IsOlder">Whether it was started with another configuration than the present one.</param>
+/// <param name="IsToStop">Whether it is stopped, and started again where it would be started anyway: <c>orphan_policy=stop</c>.</param>
+public sealed record ChildAdopted(ProcessId Process, Incarnation Incarnation, int Pid, long StartedAt, bool IsOlder, bool IsToStop) : Input;
+
+/// <summary>
 /// A child of ours has been reaped; its output is still being read, and <see cref="ChildExited"/> follows. Meanwhile no deadline of its
 /// state counts: a dead child is not called RUNNING, nor killed.
 /// </summary>

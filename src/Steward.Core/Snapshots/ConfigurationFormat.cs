@@ -142,6 +142,14 @@ public static class ConfigurationFormat
         return read;
     }
 
+    /// <summary>The configuration of one process as bytes: the same ones for equal configurations, other ones for others.</summary>
+    public static byte[] Bytes(ProcessConfig process)
+    {
+        var writer = new SnapshotWriter();
+        Write(writer, 1, process);
+        return writer.Written.ToArray();
+    }
+
     internal static void Write(SnapshotWriter writer, int field, GroupConfig group)
     {
         writer.Begin(field);
@@ -315,6 +323,7 @@ public static class ConfigurationFormat
         writer.Text(17, config.JournalPath);
         writer.Integer(18, config.JournalMaxBytes);
         writer.Integer(19, config.JournalMaxDays);
+        writer.Integer(20, (int)config.OrphanPolicy);
         writer.End();
     }
 
@@ -343,6 +352,7 @@ public static class ConfigurationFormat
             JournalPath = reader.OptionalText(17, "journalPath"),
             JournalMaxBytes = reader.OptionalInteger(18, "journalMaxBytes") ?? 256L << 20,
             JournalMaxDays = reader.OptionalInt32(19, "journalMaxDays") ?? 30,
+            OrphanPolicy = (OrphanPolicy)(reader.OptionalInt32(20, "orphanPolicy", 0, 1) ?? 0),
         };
         reader.End();
         return config;

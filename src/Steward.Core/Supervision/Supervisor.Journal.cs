@@ -56,7 +56,7 @@ public sealed partial class Supervisor
     {
         string ended = status.Exited
             ? string.Create(CultureInfo.InvariantCulture, $"exit code {status.Code} is {(expected ? "" : "not ")}in exitcodes={Codes(slot)}")
-            : "a death by signal is never expected";
+            : status.IsUnobserved ? "how it ended is not known" : "a death by signal is never expected";
         (DecisionKind decision, string reason) = slot.Config.AutoRestart switch
         {
             _ when again && State != DaemonState.Running => (DecisionKind.Leave, "the daemon stops"),

@@ -11,6 +11,8 @@ public sealed partial class Supervisor
 {
     private const string TooQuick = "Exited too quickly (process log may have details)";
 
+    private const string NotObserved = "How it ended is not known";
+
     private static readonly long ReportInterval = 2 * Moment.Second;
 
     /// <summary>Runs the cell of the table for a process.</summary>
@@ -289,7 +291,10 @@ public sealed partial class Supervisor
 
         // Before it is called RUNNING for an instant: the dead are sent no events.
         ReturnEvent(slot);
-        if (_exit!.ExitedAt - slot.StartedAt >= Math.Max(0, slot.Config.StartSecs) * Moment.Second)
+
+        // A retry is a start on a guess where nobody knows how the run ended: it may have done all it was there for.
+        bool isLeft = status.IsUnobserved && slot.Config.AutoRestart != AutoRestart.True;
+        if (isLeft || _exit!.ExitedAt - slot.StartedAt >= Math.Max(0, slot.Config.StartSecs) * Moment.Second)
         {
             slot.Backoff = 0;
             Enter(slot, ProcessState.Running, $" pid:{slot.Pid}");
@@ -316,7 +321,7 @@ public sealed partial class Supervisor
         slot.Pid = 0;
         slot.Backoff = 0;
         slot.ExitStatus = status.Code;
-        slot.SpawnErr = expected ? "" : $"Bad exit code {status.Code}";
+        slot.SpawnErr = expected ? "" : status.IsUnobserved ? NotObserved : $"Bad exit code {status.Code}";
         ReturnEvent(slot);
         if (IsRecording)
         {
@@ -324,13 +329,18 @@ public sealed partial class Supervisor
         }
 
         Enter(slot, ProcessState.Exited, $" expected:{(expected ? 1 : 0)} pid:{pid}", expected ? LogLevel.Info : LogLevel.Warn,
-            $"exited: {slot.Name} ({status.Describe()}; {(expected ? "expected" : "not expected")})");
+            $"exited: {slot.Name} ({status.Describe()}{(status.IsUnobserved ? "" : expected ? "; expected" : "; not expected")})");
         bool again = slot.Config.AutoRestart switch
         {
             AutoRestart.True => true,
-            AutoRestart.Unexpected => !expected,
+            AutoRestart.Unexpected => !expected && !status.IsUnobserved,
             _ => false,
         };
+        if (status.IsUnobserved && slot.Config.AutoRestart == AutoRestart.Unexpected)
+        {
+            Log(LogLevel.Warn, $"{slot.Namespec} is not started again: whether its end was expected is not known (autorestart=unexpected)");
+        }
+
         if (IsRecording)
         {
             TellRestart(slot, status, expected, again);
@@ -370,7 +380,7 @@ public sealed partial class Supervisor
         }
     }
 
-    private static bool IsExpected(ProcessSlot slot, WaitStatus status) => slot.Config.ExitCodes.AsSpan().Contains(status.Code);
+    private static bool IsExpected(ProcessSlot slot, WaitStatus status) => !status.IsUnobserved && slot.Config.ExitCodes.AsSpan().Contains(status.Code);
 
     private void Terminate(ProcessSlot slot, Operation? operation)
     {

@@ -17,7 +17,7 @@ public sealed record SupervisorSettings(string Identifier, LogLevel LogLevel);
 /// </summary>
 /// <remarks>
 /// Parts: this file takes inputs in and answers queries; <c>.Processes</c> holds the actions of <see cref="ProcessTable"/>,
-/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Intents</c> what operators want, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
+/// <c>.Watches</c> memory and health, <c>.Survivors</c> what a dead process left behind, <c>.Orphans</c> programs of an earlier daemon, <c>.Intents</c> what operators want, <c>.Requests</c> what clients ask for, <c>.Events</c> the listener pools, <c>.Stopping</c> shutdown and reload. State is plain
 /// data: no closures, tasks or clocks, so that it can be written down.
 /// </remarks>
 public sealed partial class Supervisor
@@ -98,6 +98,10 @@ public sealed partial class Supervisor
                 slot.SpawnErr = failed.SpawnErr;
                 _spawnStage = failed.Stage;
                 Trigger(slot, ProcessTrigger.SpawnFailed);
+                break;
+
+            case ChildAdopted adopted when _slots.TryGetValue(adopted.Process, out ProcessSlot? slot) && IsAdoptable(slot):
+                TakeOn(slot, adopted);
                 break;
 
             case ChildReaped reaped when Find(reaped.Process, reaped.Incarnation) is { Pid: not 0, Linger: null } slot:

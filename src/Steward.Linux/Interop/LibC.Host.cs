@@ -16,6 +16,7 @@ internal static unsafe partial class LibC
 
     internal const int CLOCK_REALTIME = 0;
     internal const int CLOCK_MONOTONIC = 1;
+    internal const int CLOCK_BOOTTIME = 7;
 
     internal const int SIG_DFL = 0;
     internal const int SIG_IGN = 1;

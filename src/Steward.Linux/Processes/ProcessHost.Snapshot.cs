@@ -12,6 +12,7 @@ namespace Steward.Linux.Processes;
 public sealed unsafe partial class ProcessHost
 {
     private readonly Dictionary<int, HelperRun> _helpers = [];
+    private List<(int Pid, ulong StartTime, int Fd)> _restoredForeign = [];
 
     /// <summary>
     /// Brings the moving of output to rest: nothing is between its reading and its writing, and nothing is read any more. While the
@@ -28,13 +29,23 @@ public sealed unsafe partial class ProcessHost
     public void Save(SnapshotWriter writer, int field, DescriptorTable table)
     {
         writer.Begin(field);
-        foreach (int pid in _children.Order())
+        foreach (int pid in _children.Except(_foreignChildren).Order())
         {
             writer.Integer(1, pid);
         }
 
         _sockets.Save(writer, 2, _socketUsers, table);
         _hub.Save(writer, 3, table);
+        foreach ((ProcessId process, Incarnation incarnation) in _withoutOutput)
+        {
+            writer.Begin(4);
+            writer.Integer(1, process.Value);
+            writer.Integer(2, incarnation.Value);
+            writer.End();
+        }
+
+        // A program that does not know of them would never hear of their end.
+        _foreign.Save(writer, Snapshot.FirstVital, table);
         writer.End();
     }
 
@@ -66,14 +77,32 @@ public sealed unsafe partial class ProcessHost
         var sockets = new FastCgiSockets(events);
         sockets.Restore(ref reader, 2, users, table);
         OutputHub hub = OutputHub.Restore(reader.Record(3, "output"), table, events, options);
+        var withoutOutput = new List<(ProcessId, Incarnation)>();
+        while (reader.Next(4, "withoutOutput", out SnapshotReader inner))
+        {
+            withoutOutput.Add((new ProcessId(inner.Int32(1, "process", 1)), new Incarnation(inner.Int32(2, "incarnation", 1))));
+            inner.End();
+        }
+
+        List<(int Pid, ulong StartTime, int Fd)> foreign = reader.TryRecord(Snapshot.FirstVital, "foreign", out SnapshotReader record)
+            ? ForeignProcesses.Restore(record, table)
+            : [];
         reader.End();
-        return new ProcessHost(events, options, hub, sockets, children, users);
+        var host = new ProcessHost(events, options, hub, sockets, [.. children, .. foreign.Select(static one => one.Pid)], users)
+        {
+            _restoredForeign = foreign,
+        };
+        host._withoutOutput.UnionWith(withoutOutput);
+        host._foreignChildren.UnionWith(foreign.Select(static one => one.Pid));
+        return host;
     }
 
     /// <summary>Lets a host that was read back begin: from here on it moves output and reports exits.</summary>
     public void Begin()
     {
         _hub.Begin();
+        _foreign.Begin(_restoredForeign);
+        _restoredForeign = [];
         _watcher.Start();
     }
 

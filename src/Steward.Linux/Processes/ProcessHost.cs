@@ -39,6 +39,12 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     private readonly HashSet<int> _children = [];
     private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers;
     private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
+
+    // Those of the children that are no children of this process, and their ends that have not been taken yet.
+    private readonly ForeignProcesses _foreign;
+    private readonly HashSet<int> _foreignChildren = [];
+    private readonly Queue<(int Pid, WaitStatus Status)> _foreignDead = new();
+    private AdoptionFile? _adoptionFile;
     private ProcessHostOptions _options;
 
     /// <summary>Makes a host with its own output hub.</summary>
@@ -63,6 +69,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         _sampler = new MemorySampler(events);
         _health = new HealthProber(events);
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
+        _foreign = new ForeignProcesses(ForeignEnded);
         _watcher.Start();
     }
 
@@ -86,6 +93,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         _sampler = new MemorySampler(events);
         _health = new HealthProber(events);
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
+        _foreign = new ForeignProcesses(ForeignEnded);
     }
 
     /// <summary>The programs of hooks. They are children of the daemon, so their end is noticed only while the engine runs.</summary>
@@ -166,6 +174,11 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             _survivors.Remember(pid);
         }
 
+        if (_foreignChildren.Contains(pid))
+        {
+            return _foreign.Signal(pid, number, toGroup, out error);
+        }
+
         if (LibC.kill(toGroup ? -pid : pid, number) == 0)
         {
             return SignalResult.Delivered;
@@ -188,26 +201,44 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public bool TryReap(out int pid, out WaitStatus status)
     {
-        do
+        if (!TakeForeign(out pid, out status))
         {
-            _hookProcesses.Reap(_children, out pid, out status);
+            do
+            {
+                _hookProcesses.Reap(_children, out pid, out status);
+            }
+            while (pid > 0 && TakeHelper(pid, status));
         }
-        while (pid > 0 && TakeHelper(pid, status));
 
         if (_children.Remove(pid))
         {
             _survivors.Reaped(pid);
+            _adoptionFile?.Ended(pid);
         }
 
         return pid > 0;
     }
 
     /// <inheritdoc/>
-    public void ReapingDone() => _watcher.ReapingDone();
+    public void ReapingDone()
+    {
+        _watcher.ReapingDone();
+        if (HasForeignDead)
+        {
+            // It came after the last look, when it still counted as told.
+            _events.ChildrenExited();
+        }
+    }
 
     /// <inheritdoc/>
     public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
+        if (_withoutOutput.Remove((process, incarnation)))
+        {
+            _events.OutputFinished(process, incarnation);
+            return;
+        }
+
         _hub.Finish(process, incarnation, wantsOutput);
         if (_socketUsers.Remove((process, incarnation), out FastCgiSocketConfig? socket))
         {
@@ -241,6 +272,8 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// </summary>
     public void Dispose()
     {
+        _foreign.Dispose();
+        _adoptionFile?.Dispose();
         _sampler.Dispose();
         _health.Dispose();
         _watcher.Dispose();
@@ -269,6 +302,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         }
 
         string? controlGroup = _survivors.Prepare(request);
+        _adoptionFile?.Spawning(request.Group, config);
         SpawnResult result = _spawner.Spawn(new ChildPlan
         {
             File = NativeText.Encode(file),
@@ -286,6 +320,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
 
         if (result.Pid == 0)
         {
+            _adoptionFile?.NotSpawned();
             _hub.Abandon(request.Process, request.Incarnation);
             return new SpawnAnswer(0, result.Errno == Errno.EAGAIN
                 ? $"Too many processes in process table to spawn '{config.Name}'"
@@ -293,6 +328,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         }
 
         _children.Add(result.Pid);
+        _adoptionFile?.Spawned(result.Pid, request.Group, config);
         _survivors.Follow(request, result.Pid, controlGroup);
         if (result.Errno != 0)
         {

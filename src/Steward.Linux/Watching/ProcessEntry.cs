@@ -17,8 +17,14 @@ internal readonly record struct ProcessEntry(int Pid, char State, int Parent, in
     public bool IsZombie => State is 'Z' or 'X';
 
     /// <summary>Reads the entry of one process; null when there is none.</summary>
-    public static ProcessEntry? Read(int pid)
+    public static ProcessEntry? Read(int pid) => Read(pid, out _);
+
+    /// <summary>As <see cref="Read(int)"/>.</summary>
+    /// <param name="pid">Its pid.</param>
+    /// <param name="status">How it ended, as of man 2 wait; 0 while it lives, and for those who may not know.</param>
+    public static ProcessEntry? Read(int pid, out int status)
     {
+        status = 0;
         // Longer than any: 52 numbers and a name of at most 64 bytes.
         Span<byte> buffer = stackalloc byte[2048];
         try
@@ -26,7 +32,7 @@ internal readonly record struct ProcessEntry(int Pid, char State, int Parent, in
             using Microsoft.Win32.SafeHandles.SafeFileHandle file = File.OpenHandle(
                 string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/stat"));
             int length = RandomAccess.Read(file, buffer, 0);
-            return Parse(pid, buffer[..length]);
+            return Parse(pid, buffer[..length], out status);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -81,8 +87,41 @@ internal readonly record struct ProcessEntry(int Pid, char State, int Parent, in
             : string.Create(CultureInfo.InvariantCulture, $"{pid} ({shown})");
     }
 
-    internal static ProcessEntry? Parse(int pid, ReadOnlySpan<byte> stat)
+    /// <summary>Says whether the first environment of a process has all of these entries; false when it may not be seen.</summary>
+    public static bool HasInEnvironment(int pid, byte[][] marks)
     {
+        byte[] environment;
+        try
+        {
+            environment = File.ReadAllBytes(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/environ"));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+
+        return Array.TrueForAll(marks, mark =>
+        {
+            foreach (Range range in environment.AsSpan().Split((byte)0))
+            {
+                if (environment.AsSpan()[range].SequenceEqual(mark))
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        });
+    }
+
+    internal static ProcessEntry? Parse(int pid, ReadOnlySpan<byte> stat) => Parse(pid, stat, out _);
+
+    private static ProcessEntry? Parse(int pid, ReadOnlySpan<byte> stat, out int status)
+    {
+        // The last number of the line.
+        _ = int.TryParse(
+            stat[(stat.LastIndexOf((byte)' ') + 1)..].TrimEnd((byte)'\n'), NumberStyles.None, CultureInfo.InvariantCulture, out status);
+
         // The name stands in parentheses and may hold anything, parentheses too: the last one is the end of it.
         int end = stat.LastIndexOf((byte)')');
         if (end < 0 || end + 2 >= stat.Length)

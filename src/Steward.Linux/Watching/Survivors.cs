@@ -173,7 +173,7 @@ internal sealed class Survivors(IProcessHostEvents events)
             if (DescendsFromUs(tree, entry) && BelongsToNoChild(tree, entry, isChild)
                 && (entry.Group == request.Pid || entry.Session == request.Pid
                     || (followed.Remembered.TryGetValue(entry.Pid, out ulong start) && start == entry.StartTime)
-                    || HasMarks(entry.Pid, marks)))
+                    || ProcessEntry.HasInEnvironment(entry.Pid, marks)))
             {
                 roots.Add(entry);
             }
@@ -215,32 +215,6 @@ internal sealed class Survivors(IProcessHostEvents events)
         }
 
         return true;
-    }
-
-    private static bool HasMarks(int pid, byte[][] marks)
-    {
-        byte[] environment;
-        try
-        {
-            environment = File.ReadAllBytes(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/environ"));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return false;
-        }
-
-        return Array.TrueForAll(marks, mark =>
-        {
-            foreach (Range range in environment.AsSpan().Split((byte)0))
-            {
-                if (environment.AsSpan()[range].SequenceEqual(mark))
-                {
-                    return true;
-                }
-            }
-
-            return false;
-        });
     }
 
     private void Signal(ProcessEntry entry, int number)

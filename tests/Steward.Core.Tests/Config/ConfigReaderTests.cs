@@ -191,6 +191,7 @@ public sealed class ConfigReaderTests
                 journal=~/j
                 journal_maxbytes=2MB
                 journal_maxdays=7
+                orphan_policy=Stop
                 """).Supervisord;
             Assert.Equal(
                 new SupervisordConfig
@@ -214,6 +215,7 @@ public sealed class ConfigReaderTests
                     JournalPath = "/home/me/j",
                     JournalMaxBytes = 2 << 20,
                     JournalMaxDays = 7,
+                    OrphanPolicy = OrphanPolicy.Stop,
                 },
                 config);
         }
@@ -232,6 +234,10 @@ public sealed class ConfigReaderTests
         [InlineData("journal_maxbytes=5KB", "5KB is too small for the journal: it needs 1MB at least")]
         [InlineData("journal_maxdays=0", "0 is not within 1 to 36500 days")]
         public void What_the_journal_cannot_be_is_refused(string line, string error) => Refused(error, "[supervisord]\n" + line + "\n");
+
+        [Fact]
+        public void An_orphan_policy_that_there_is_not_is_refused() =>
+            Refused("'kill' is no orphan_policy", "[supervisord]\norphan_policy=kill\n");
 
         [Fact]
         public void The_command_line_wins()

@@ -76,6 +76,28 @@ public class WhyStoryTests
     }
 
     [Fact]
+    public void An_end_that_nobody_observed()
+    {
+        Run(0, 1, 41, "an earlier daemon");
+        At(10, 1,
+            ExitFact.Of(41, WaitStatus.Unobserved, false, null, 10_000, null),
+            new StateFact(ProcessState.Running, ProcessState.Exited, 41),
+            new DecisionFact(DecisionKind.Leave, "autorestart=unexpected and how it ended is not known"));
+        Assert.Equal(
+            """
+            web has EXITED: it ended, nobody observed how.
+
+              2026-11-26 10:00:00  started  pid 41, by an earlier daemon
+              2026-11-26 10:00:01  ready    RUNNING with pid 41
+              2026-11-26 10:00:10  exited   nobody observed how it ended, after 10s
+              2026-11-26 10:00:10  decided  leave it: autorestart=unexpected and how it ended is not known
+
+            Next: nothing by itself. `steward start web` starts it.
+            """,
+            Told(Story(), 400));
+    }
+
+    [Fact]
     public void An_out_of_memory_kill()
     {
         Run(0, 1, 41, "autostart");

@@ -79,6 +79,7 @@ public static class CompletenessTests
                 JournalPath = "/journal",
                 JournalMaxBytes = 8,
                 JournalMaxDays = 9,
+                OrphanPolicy = OrphanPolicy.Stop,
             },
             Servers =
             [
