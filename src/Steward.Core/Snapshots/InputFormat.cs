@@ -42,6 +42,13 @@ public static partial class InputFormat
                 writer.Text(4, failed.SpawnErr);
                 writer.Text(5, failed.Stage);
                 break;
+            case ChildAdopted adopted:
+                Begin(writer, InputKind.ChildAdopted, adopted.Process, adopted.Incarnation);
+                writer.Integer(4, adopted.Pid);
+                writer.Integer(5, adopted.StartedAt);
+                writer.Flag(6, adopted.IsOlder);
+                writer.Flag(7, adopted.IsToStop);
+                break;
             case ChildReaped reaped:
                 Begin(writer, InputKind.ChildReaped, reaped.Process, reaped.Incarnation);
                 break;
@@ -154,6 +161,13 @@ public static partial class InputFormat
             InputKind.DaemonStarted => new DaemonStarted(),
             InputKind.ChildSpawned => new ChildSpawned(Process(ref reader), Run(ref reader), reader.Int32(4, "pid", 1)),
             InputKind.SpawnFailed => new SpawnFailed(Process(ref reader), Run(ref reader), reader.Text(4, "spawnErr"), reader.OptionalText(5, "stage")),
+            InputKind.ChildAdopted => new ChildAdopted(
+                Process(ref reader),
+                Run(ref reader),
+                reader.Int32(4, "pid", 1),
+                reader.Integer(5, "startedAt"),
+                reader.Flag(6, "isOlder"),
+                reader.Flag(7, "isToStop")),
             InputKind.ChildReaped => new ChildReaped(Process(ref reader), Run(ref reader)),
             InputKind.ChildExited => new ChildExited(
                 Process(ref reader),
@@ -330,5 +344,6 @@ public static partial class InputFormat
         ReloadValidated = 21,
         CommandReceived = 22,
         Reloading = 23,
+        ChildAdopted = 24,
     }
 }

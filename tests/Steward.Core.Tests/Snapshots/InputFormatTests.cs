@@ -32,6 +32,7 @@ public static class InputFormatTests
         new DaemonStarted(),
         new ChildSpawned(s_process, s_incarnation, 6),
         new SpawnFailed(s_process, s_incarnation, "bad", "fork"),
+        new ChildAdopted(s_process, s_incarnation, 6, 7, true, true),
         new ChildReaped(s_process, s_incarnation),
         new ChildExited(s_process, s_incarnation, WaitStatus.FromExit(1), 7, true, "last"),
         new OrphanReaped(6, WaitStatus.FromExit(1)),
@@ -71,7 +72,7 @@ public static class InputFormatTests
         [Fact]
         public void When_a_field_is_added_Then_it_has_a_value_here_that_is_not_its_default()
         {
-            object[] parts = [new AutoLog("p", OutputChannel.Stderr, "/l"), ((IntentsRead)s_inputs[18]).Intents[0], ((Reloading)s_inputs[^1]).Settings];
+            object[] parts = [new AutoLog("p", OutputChannel.Stderr, "/l"), s_inputs.OfType<IntentsRead>().Single().Intents[0], ((Reloading)s_inputs[^1]).Settings];
             Assert.All([.. s_inputs, .. s_commands, .. parts], part =>
             {
                 foreach ((string name, FieldInfo field) in Dump.Fields(part.GetType()))
@@ -254,7 +255,7 @@ public static class InputFormatTests
     {
         [Theory]
         [InlineData(0)]
-        [InlineData(24)]
+        [InlineData(25)]
         [InlineData(-1)]
         public void When_the_kind_is_unknown_Then_it_is_refused_by_name(int kind)
         {
