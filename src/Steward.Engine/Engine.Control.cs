@@ -22,7 +22,7 @@ public sealed partial class Engine
     public string Identifier => _supervisor.Settings.Identifier;
 
     /// <inheritdoc/>
-    public int Pid { get; } = Environment.ProcessId;
+    public int Pid { get; set; } = Environment.ProcessId;
 
     /// <inheritdoc/>
     public string? MainLogPath => _log.Path;

@@ -255,6 +255,10 @@ public sealed partial class Engine
             {
                 Host.Adopt(spawn, pid, isDead: false);
             }
+            else
+            {
+                Host.AdoptOrphan(child.Process, child.Incarnation, pid, isDead: false);
+            }
         }
 
         foreach (Child child in _dead.Values.ToArray())
@@ -267,6 +271,10 @@ public sealed partial class Engine
             if (child.Spawn is { } spawn)
             {
                 Host.Adopt(spawn, child.Pid, isDead: true);
+            }
+            else
+            {
+                Host.AdoptOrphan(child.Process, child.Incarnation, child.Pid, isDead: true);
             }
 
             FinishOutput(child);

@@ -131,9 +131,12 @@ internal sealed partial class Daemon
             () => daemon!.Read(),
             () => daemon!.ReadForReload());
         Configuration configuration = engine.InForce ?? throw reader.Refusal("engine", "there is no configuration in force");
-        daemon = new Daemon(start, configuration, detachment: null);
+        KeeperLink? keeper = isRehearsal || !descriptors.Has(KeeperRole)
+            ? null
+            : KeeperLink.GoOn(descriptors.Take(reader, KeeperRole), start.IsDetached);
+        daemon = new Daemon(start, configuration, detachment: null, keeper);
         ProcessHost host = ProcessHost.Restore(
-            reader.Record(HostField, "host"), descriptors, engine, daemon.HostOptions(childNoFile), areOurs: !isRehearsal);
+            reader.Record(HostField, "host"), descriptors, engine, daemon.HostOptions(childNoFile), areOurs: !isRehearsal, keeper);
         daemon._sockets = ControlSockets.Restore(ref reader, SocketField, configuration.Servers, descriptors);
         HeldCalls calls = HeldCalls.Restore(ref reader, CallField, (in SnapshotReader call, string role) => descriptors.Take(call, role));
         daemon._pidFile = reader.TryRecord(PidFileField, "pidFile", out SnapshotReader pidFile) ? PidFile.Restore(pidFile) : null;
@@ -173,7 +176,7 @@ internal sealed partial class Daemon
             host.Begin();
             if (refused is null)
             {
-                engine.Record(About(DaemonAction.Upgraded));
+                engine.Record(About(DaemonAction.Upgraded, engine));
             }
 
             // Before the engine starts: an answer that nobody waits for is gone.

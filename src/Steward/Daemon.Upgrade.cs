@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using Steward.Core.Model;
 using Steward.Core.Snapshots;
 using Steward.Http;
+using Steward.Keeper;
 using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Processes;
@@ -26,6 +27,7 @@ internal sealed partial class Daemon
     private const string Rehearsed = "steward-resume";
     private const string LogRole = "log";
     private const string LockRole = "lock";
+    private const string KeeperRole = "keeper";
 
     // Fields of the state.
     private const int NonceField = 1;
@@ -47,6 +49,7 @@ internal sealed partial class Daemon
 
     // Servers whose gate was closed for an upgrade that nothing came of; calls that waited then wait there.
     private readonly List<HttpServers> _formerHttp = [];
+    private bool _isKeeperMourned;
 
     private void TakeSignal(Engine.Engine engine, int number)
     {
@@ -78,8 +81,14 @@ internal sealed partial class Daemon
         while (true)
         {
             Task<bool> stopped = parts.Engine.Stopped;
-            Task.WaitAny(stopped, _upgrades.Wanted);
-            if (!stopped.IsCompleted)
+            if (_keeper is { Gone.IsCompleted: true } && !_isKeeperMourned)
+            {
+                _isKeeperMourned = true;
+                TakeKeepersPlace(parts);
+            }
+
+            Task.WaitAny(_keeper is null || _isKeeperMourned ? [stopped, _upgrades.Wanted] : [stopped, _upgrades.Wanted, _keeper.Gone]);
+            if (!stopped.IsCompleted && _upgrades.Wanted.IsCompleted)
             {
                 UpgradeRequests.Request request = _upgrades.Take();
                 string file = request.File ?? _start.Path;
@@ -87,6 +96,11 @@ internal sealed partial class Daemon
                 string failure = Upgrade(parts, file);
                 parts.Engine.Log(LogLevel.Error, $"the upgrade is given up: {failure}; everything goes on as it was");
                 _upgrades.Refuse(failure);
+                continue;
+            }
+
+            if (!stopped.IsCompleted)
+            {
                 continue;
             }
 
@@ -346,6 +360,16 @@ internal sealed partial class Daemon
             }
 
             _pidFile?.Save(writer, PidFileField);
+            if (_keeper is not null && !_keeper.Gone.IsCompleted)
+            {
+                table.Add(KeeperRole, _keeper.Descriptor);
+            }
+
+            if (_state is not null)
+            {
+                table.Add(KeeperStart.StateRole, _state.Descriptor);
+            }
+
             parts.Log.Leave(table, LogRole);
             _lock?.Leave(table, LockRole);
             table.Save(writer, DescriptorsField);

@@ -7,6 +7,7 @@ using Steward.Engine;
 using Steward.Hooks;
 using Steward.Http;
 using Steward.Journal;
+using Steward.Keeper;
 using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
@@ -31,6 +32,7 @@ internal sealed partial class Daemon
     private static readonly Action<string> Say = static text => StandardStreams.Write(StandardStreams.Error, text + "\n");
 
     private readonly Detachment? _detachment;
+    private readonly KeeperLink? _keeper;
     private readonly UpgradeRequests _upgrades = new();
     private DaemonStart _start;
     private Configuration _configuration;
@@ -43,8 +45,9 @@ internal sealed partial class Daemon
     private DaemonLock? _lock;
     private DaemonLock? _nextLock;
 
-    private Daemon(DaemonStart start, Configuration configuration, Detachment? detachment)
+    private Daemon(DaemonStart start, Configuration configuration, Detachment? detachment, KeeperLink? keeper)
     {
+        _keeper = keeper;
         _start = start;
         _configuration = configuration;
         _detachment = detachment;
@@ -57,20 +60,21 @@ internal sealed partial class Daemon
     /// <summary>Runs the daemon to its end.</summary>
     /// <param name="args">The options.</param>
     /// <param name="programName">What the program is called in messages.</param>
+    /// <param name="keeper">The keeper; null for a daemon that has none, or is about to have one.</param>
     /// <returns>The exit status.</returns>
-    public static int Run(string[] args, string programName)
+    public static int Run(string[] args, string programName, KeeperLink? keeper = null)
     {
         try
         {
             DaemonSignals.Prepare();
             Detachment? detachment = Detachment.Continue();
-            if (detachment is not null)
+            if (detachment is not null || keeper is not null)
             {
                 ProcessArguments.ShowName();
             }
 
             // Before the working directory can change.
-            string startPath = detachment?.StartPath ?? ReExec.StartPath();
+            string startPath = keeper?.StartPath ?? detachment?.StartPath ?? ReExec.StartPath();
             var environment = new ConfigEnvironment();
             DaemonOptions options = DaemonOptions.Parse(args, environment, out string? error) ?? throw new StartException(error!);
             if (options.Help)
@@ -85,20 +89,31 @@ internal sealed partial class Daemon
                 return 0;
             }
 
-            string file = options.ConfigFile ?? Search(environment, quiet: detachment is not null);
+            string file = options.ConfigFile ?? Search(environment, quiet: detachment is not null || keeper is not null);
             ConfigReading reading = ConfigReader.Read(file, environment, options.Overrides);
             Configuration configuration = reading.Configuration ?? throw new StartException(reading.FirstError!);
-            if (!configuration.Supervisord.NoDaemon && detachment is null)
+            if (keeper is null)
             {
-                return Detachment.Run(ProcessArguments.Words, startPath);
+                if (!configuration.Supervisord.NoDaemon && detachment is null)
+                {
+                    return Detachment.Run(ProcessArguments.Words, startPath);
+                }
+
+                if (configuration.Supervisord.Keeper)
+                {
+                    return Keep(new KeeperStart(ProcessArguments.Words, startPath, detachment is not null, () => detachment?.Complete()));
+                }
             }
 
-            var start = new DaemonStart(startPath, [.. ProcessArguments.Words.Skip(1)], file, options.Overrides, detachment is not null);
-            var daemon = new Daemon(start, configuration, detachment);
+            bool isDetached = keeper?.IsDetached ?? detachment is not null;
+            var start = new DaemonStart(startPath, [.. ProcessArguments.Words.Skip(keeper is null ? 1 : KeptWords)], file, options.Overrides, isDetached);
+            var daemon = new Daemon(start, configuration, detachment, keeper);
             return daemon.Run(daemon.RunToTheEnd);
         }
         catch (StartException e)
         {
+            // Nothing that another daemon could do better.
+            keeper?.Ending();
             StandardStreams.Write(StandardStreams.Error, $"Error: {e.Message}\nFor help, use {programName} -h\n");
             return StartException.ExitStatus;
         }
@@ -148,7 +163,7 @@ internal sealed partial class Daemon
             throw;
         }
 
-        if (_detachment is not null)
+        if (_start.IsDetached)
         {
             // Before the first file: the activity log is to have it as well.
             DaemonDirectory.SetUmask(Settings.Umask);
@@ -162,8 +177,12 @@ internal sealed partial class Daemon
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
             SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall));
-        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload) { ProgramReader = ReadProgram };
-        using var host = new ProcessHost(engine, HostOptions(limits.ChildNoFile));
+        using var engine = new Engine.Engine(EngineSettings(), log, SystemClock.Instance, Read, ReadForReload)
+        {
+            ProgramReader = ReadProgram,
+            Pid = _keeper?.KeeperPid ?? Environment.ProcessId,
+        };
+        using var host = new ProcessHost(engine, HostOptions(limits.ChildNoFile), _keeper);
         engine.Attach(host);
         KeepJournal(engine, journal);
         using HookRunner hooks = RunHooks(engine, host, log);
@@ -184,20 +203,21 @@ internal sealed partial class Daemon
 
         AnnounceServers(engine);
         using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
-        if (_detachment is not null)
+        if (_start.IsDetached)
         {
             GoIntoTheBackground(engine);
         }
 
         WritePidFile(engine);
-        engine.Record(About(DaemonAction.Started));
+        engine.Record(About(DaemonAction.Started, engine));
         Adopt(engine, host, orphans);
+        BeKept(engine, host, limits.ChildNoFile);
         engine.BeginRunning();
         engine.Start();
 
         // The programs come first; what they did meanwhile waits in memory.
         journal.Start();
-        return Serve(new Parts(engine, host, log, journal, limits.ChildNoFile), static _ => { });
+        return Serve(new Parts(engine, host, log, journal, limits.ChildNoFile), _ => _keeper?.Ready(image: null));
     }
 
     private HookRunner RunHooks(Engine.Engine engine, ProcessHost host, ReplaceableLog log)
@@ -224,7 +244,8 @@ internal sealed partial class Daemon
                 StopHttp();
                 if (!reload)
                 {
-                    engine.Record(About(DaemonAction.Stopped));
+                    engine.Record(About(DaemonAction.Stopped, engine));
+                    _keeper?.Ending();
                     return 0;
                 }
 
@@ -413,7 +434,7 @@ internal sealed partial class Daemon
         }
     }
 
-    private static DaemonFact About(DaemonAction action) => new(action, Program.Version, Environment.ProcessId);
+    private static DaemonFact About(DaemonAction action, Engine.Engine engine) => new(action, Program.Version, engine.Pid);
 
     private static void WriteMessages(ReplaceableLog log, IEnumerable<LoadMessage> messages)
     {
@@ -459,12 +480,20 @@ internal sealed partial class Daemon
             }
         }
 
-        _detachment!.Complete();
+        if (_detachment is null)
+        {
+            // The keeper has the other half of this.
+            StandardStreams.RedirectToNull();
+        }
+        else
+        {
+            _detachment.Complete();
+        }
     }
 
     private void WritePidFile(Engine.Engine engine)
     {
-        _pidFile = PidFile.Write(Settings.PidFile);
+        _pidFile = PidFile.Write(Settings.PidFile, engine.Pid);
         engine.Log(
             _pidFile is null ? LogLevel.Critical : LogLevel.Info,
             _pidFile is null ? $"could not write pidfile {Settings.PidFile}" : $"supervisord started with pid {engine.Pid}");

@@ -1,4 +1,5 @@
 using Steward.Cli;
+using Steward.Keeper;
 using Steward.Linux.Host;
 using Steward.Linux.Processes;
 
@@ -39,6 +40,10 @@ internal static class Program
                 return Daemon.Resume(handles, refused);
             case [Daemon.RehearseWord, { } handle]:
                 return Daemon.Rehearse(handle);
+            case [KeeperStart.KeptWord, { } handle, .. string[] words]:
+                return Daemon.RunKept(handle, Path.GetFileName(name) == "supervisord" ? words : words[1..], name);
+            case [KeeperStart.BecomeWord, { } handle, ..]:
+                return Daemon.BecomeKeeper(handle);
         }
 
         return Path.GetFileName(name) switch

@@ -13,12 +13,13 @@ public sealed class ProjectTests
         ["Steward.Linux"] = ["Steward.Core"],
         ["Steward.Journal"] = ["Steward.Core"],
         ["Steward.Hooks"] = ["Steward.Core"],
+        ["Steward.Keeper"] = ["Steward.Core", "Steward.Linux"],
         ["Steward.Http"] = ["Steward.Core", "Steward.Protocol", "Steward.Engine", "Steward.Journal"],
         ["Steward.Client"] = ["Steward.Core", "Steward.Protocol"],
         ["Steward.Cli"] = ["Steward.Core", "Steward.Protocol", "Steward.Client"],
         ["Steward"] =
         [
-            "Steward.Core", "Steward.Protocol", "Steward.Engine", "Steward.Linux", "Steward.Journal", "Steward.Hooks", "Steward.Http",
+            "Steward.Core", "Steward.Protocol", "Steward.Engine", "Steward.Linux", "Steward.Journal", "Steward.Hooks", "Steward.Keeper", "Steward.Http",
             "Steward.Client", "Steward.Cli",
         ],
     };

@@ -80,6 +80,7 @@ internal sealed partial class ConfigLoad
         long journalBytes = reader.Value<long>("journal_maxbytes", names, 256L << 20, TryJournalSize, SizeRemedy);
         int journalDays = reader.Value<int>("journal_maxdays", names, 30, TryJournalDays, "write a number of days from 1 to 36500");
         OrphanPolicy orphans = reader.Value<OrphanPolicy>("orphan_policy", names, OrphanPolicy.Adopt, TryOrphanPolicy, "write adopt or stop");
+        bool keeper = reader.Boolean("keeper", names, false);
 
         names.Set("host_node_name", _hostName);
         IReadOnlyList<KeyValuePair<string, string>> environment = ReadEnvironment(reader, names);
@@ -107,6 +108,7 @@ internal sealed partial class ConfigLoad
             JournalMaxBytes = journalBytes,
             JournalMaxDays = journalDays,
             OrphanPolicy = orphans,
+            Keeper = keeper,
         };
     }
 

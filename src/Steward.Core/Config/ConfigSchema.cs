@@ -22,7 +22,7 @@ internal static class ConfigSchema
         ("supervisord", Set(
             "minfds", "minprocs", "directory", "user", "umask", "logfile", "logfile_maxbytes", "logfile_backups", "loglevel", "pidfile",
             "identifier", "nodaemon", "silent", "childlogdir", "nocleanup", "strip_ansi", "environment", "journal", "journal_maxbytes",
-            "journal_maxdays", "orphan_policy")),
+            "journal_maxdays", "orphan_policy", "keeper")),
         ("supervisorctl", Set("serverurl", "username", "password", "prompt", "history_file")),
         ("include", Set("files")),
         ("unix_http_server", Set("file", "chmod", "chown", "username", "password")),

@@ -115,6 +115,12 @@ public sealed record SupervisordConfig
 
     /// <summary><c>orphan_policy</c>: what becomes of programs that a daemon left behind when it was killed. Default adopt.</summary>
     public OrphanPolicy OrphanPolicy { get; init; }
+
+    /// <summary>
+    /// <c>keeper</c>: the daemon runs as the child of a small process that holds what must not be lost when the daemon dies, and starts it
+    /// again. Read at start alone. Default false.
+    /// </summary>
+    public bool Keeper { get; init; }
 }
 
 /// <summary>What becomes of programs that an earlier daemon left behind.</summary>

@@ -59,6 +59,13 @@ public interface IProcessHost
     /// <param name="isDead">It was waited for; only its output is to be read.</param>
     void Adopt(Spawn spawn, int pid, bool isDead) => throw new NotSupportedException();
 
+    /// <summary>Takes a program over that a predecessor had found without pipes.</summary>
+    /// <param name="process">The process.</param>
+    /// <param name="incarnation">Which start of it.</param>
+    /// <param name="pid">Its pid.</param>
+    /// <param name="isDead">It has ended.</param>
+    void AdoptOrphan(ProcessId process, Incarnation incarnation, int pid, bool isDead) => throw new NotSupportedException();
+
     /// <summary>The child that a predecessor was about to start when it died; null when it did not come to it.</summary>
     /// <param name="spawn">What it was to be started with.</param>
     /// <param name="since">Monotonic nanoseconds of the step that asked for it.</param>

@@ -324,6 +324,7 @@ public static class ConfigurationFormat
         writer.Integer(18, config.JournalMaxBytes);
         writer.Integer(19, config.JournalMaxDays);
         writer.Integer(20, (int)config.OrphanPolicy);
+        writer.Flag(21, config.Keeper);
         writer.End();
     }
 
@@ -353,6 +354,7 @@ public static class ConfigurationFormat
             JournalMaxBytes = reader.OptionalInteger(18, "journalMaxBytes") ?? 256L << 20,
             JournalMaxDays = reader.OptionalInt32(19, "journalMaxDays") ?? 30,
             OrphanPolicy = (OrphanPolicy)(reader.OptionalInt32(20, "orphanPolicy", 0, 1) ?? 0),
+            Keeper = reader.OptionalInt32(21, "keeper", 0, 1) == 1,
         };
         reader.End();
         return config;

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Numerics;
 using Steward.Core.Model;
 
 namespace Steward.Core.Snapshots;
@@ -61,7 +60,7 @@ public static class Snapshot
         BinaryPrimitives.WriteInt32LittleEndian(written[8..], Format);
         BinaryPrimitives.WriteInt32LittleEndian(written[12..], written.Length - HeaderLength);
         Span<byte> checksum = stackalloc byte[TrailerLength];
-        BinaryPrimitives.WriteUInt32LittleEndian(checksum, Checksum(written));
+        BinaryPrimitives.WriteUInt32LittleEndian(checksum, Crc32C.Of(written));
         writer.Raw(checksum);
         return writer.Written.ToArray();
     }
@@ -105,7 +104,7 @@ public static class Snapshot
             throw new SnapshotRefusedException(version, "length", $"it tells of {length} bytes, {bytes.Length - HeaderLength - TrailerLength} are there");
         }
 
-        if (BinaryPrimitives.ReadUInt32LittleEndian(bytes[^TrailerLength..]) != Checksum(bytes[..^TrailerLength]))
+        if (BinaryPrimitives.ReadUInt32LittleEndian(bytes[^TrailerLength..]) != Crc32C.Of(bytes[..^TrailerLength]))
         {
             throw new SnapshotRefusedException(version, "checksum", "the bytes are not those that were written");
         }
@@ -121,22 +120,5 @@ public static class Snapshot
         SnapshotReader content = reader.Record(ContentField, "content").Renamed(name);
         reader.End();
         return content;
-    }
-
-    private static uint Checksum(ReadOnlySpan<byte> bytes)
-    {
-        uint crc = uint.MaxValue;
-        while (bytes.Length >= sizeof(ulong))
-        {
-            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(bytes));
-            bytes = bytes[sizeof(ulong)..];
-        }
-
-        foreach (byte b in bytes)
-        {
-            crc = BitOperations.Crc32C(crc, b);
-        }
-
-        return ~crc;
     }
 }

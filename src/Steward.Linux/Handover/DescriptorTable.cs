@@ -92,6 +92,25 @@ public sealed unsafe class DescriptorTable
     /// <summary>Says whether there is a descriptor for a role that nobody has taken yet.</summary>
     public bool Has(string role) => _entries.TryGetValue(role, out Entry? entry) && !entry.IsTaken;
 
+    /// <summary>What nobody has taken yet.</summary>
+    public IReadOnlyList<string> Roles => [.. _entries.Where(static entry => !entry.Value.IsTaken).Select(static entry => entry.Key)];
+
+    /// <summary>The number for a role, whoever has it.</summary>
+    public IReadOnlyDictionary<string, int> Numbers => _entries.ToDictionary(static entry => entry.Key, static entry => entry.Value.Fd, StringComparer.Ordinal);
+
+    /// <summary>Takes a descriptor over, where there is one that nobody has taken.</summary>
+    /// <returns>Its number; -1 when there is none.</returns>
+    public int TryTake(string role)
+    {
+        if (!Has(role))
+        {
+            return -1;
+        }
+
+        _entries[role].IsTaken = true;
+        return _entries[role].Fd;
+    }
+
     /// <summary>Closes what nobody took.</summary>
     public void CloseRest()
     {

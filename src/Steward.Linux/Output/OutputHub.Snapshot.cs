@@ -85,13 +85,17 @@ internal sealed unsafe partial class OutputHub
         writer.End();
     }
 
+    /// <summary>Makes a hub that does nothing before <see cref="Begin"/>.</summary>
+    internal static OutputHub AtRest(IProcessHostEvents events, ProcessHostOptions options, Action<ProcessId, Incarnation>? finished) =>
+        new(events, options, outstanding: 0, finished) { _isAtRest = true };
+
     /// <summary>
     /// Makes an equal hub of what was written down. It does nothing before <see cref="Begin"/>: until then the pipes can still be another's.
     /// </summary>
     /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
-    internal static OutputHub Restore(SnapshotReader reader, DescriptorTable table, IProcessHostEvents events, ProcessHostOptions options)
+    internal static OutputHub Restore(SnapshotReader reader, DescriptorTable table, IProcessHostEvents events, ProcessHostOptions options, Action<ProcessId, Incarnation>? finished = null)
     {
-        var hub = new OutputHub(events, options, outstanding: 0) { _isAtRest = true };
+        OutputHub hub = AtRest(events, options, finished);
         List<LogFile> logs = hub._logs.Restore(ref reader, 1, table);
         while (reader.Next(2, "children", out SnapshotReader inner))
         {

@@ -64,6 +64,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(5);
 
     private readonly IProcessHostEvents _events;
+    private readonly Action<ProcessId, Incarnation>? _finished;
     private readonly LogFiles _logs;
     private readonly SyslogSender _syslog;
     private readonly Poller _poller = new();
@@ -95,11 +96,15 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     private bool _isDisposed;
 
     /// <summary>Makes a hub and starts its thread.</summary>
-    internal OutputHub(IProcessHostEvents events, ProcessHostOptions options)
-        : this(events, options, outstanding: 0) => StartThread();
+    /// <param name="events">Takes what there is to report.</param>
+    /// <param name="options">What it needs to know of the configuration.</param>
+    /// <param name="finished">Told, on the hub's thread, when all of a dead child's output is written and reported; null: nobody wants to know.</param>
+    internal OutputHub(IProcessHostEvents events, ProcessHostOptions options, Action<ProcessId, Incarnation>? finished = null)
+        : this(events, options, outstanding: 0, finished) => StartThread();
 
-    private OutputHub(IProcessHostEvents events, ProcessHostOptions options, long outstanding)
+    private OutputHub(IProcessHostEvents events, ProcessHostOptions options, long outstanding, Action<ProcessId, Incarnation>? finished)
     {
+        _finished = finished;
         _outstanding = outstanding;
         _events = events;
         _options = options;
@@ -442,6 +447,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
                 case OrderKind.Finish:
                     string? lastOutput = Finish(order.Child!);
                     _events.OutputFinished(order.Child!.Process, order.Child.Incarnation, lastOutput);
+                    _finished?.Invoke(order.Child.Process, order.Child.Incarnation);
                     break;
 
                 case OrderKind.WatchStdin:
@@ -728,7 +734,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
 
     private void Watch(OutputStream? stream)
     {
-        if (stream is { Descriptor: >= 0 })
+        if (stream is { Descriptor: >= 0, Number: < 0 })
         {
             Watch(stream, stream.Descriptor, LibC.EPOLLIN);
         }

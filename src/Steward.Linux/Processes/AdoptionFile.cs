@@ -81,7 +81,10 @@ public sealed unsafe class AdoptionFile : IDisposable
     /// neither does one that somebody else may have written, which is said.
     /// </summary>
     /// <returns>What ran when the last line was written, in that order; nothing of it need be alive.</returns>
-    public static IReadOnlyList<Orphan> Read(string pidFile, Action<LogLevel, string> log)
+    /// <param name="pidFile">The pid file that it stands beside.</param>
+    /// <param name="log">Receives why nothing is told.</param>
+    /// <param name="predecessor">Whose file it may be though that process lives: a daemon that has become the keeper.</param>
+    public static IReadOnlyList<Orphan> Read(string pidFile, Action<LogLevel, string> log, int predecessor = 0)
     {
         if (PathFor(pidFile) is not { } path || ReadText(path, log) is not { } text)
         {
@@ -103,7 +106,7 @@ public sealed unsafe class AdoptionFile : IDisposable
             return [];
         }
 
-        if (writer != Environment.ProcessId && ProcessEntry.Read(writer) is { IsZombie: false } daemon && daemon.StartTime == since)
+        if (writer != Environment.ProcessId && writer != predecessor && ProcessEntry.Read(writer) is { IsZombie: false } daemon && daemon.StartTime == since)
         {
             log(LogLevel.Warn, string.Create(CultureInfo.InvariantCulture, $"{path} is another daemon's, which runs with pid {writer}: its programs are left alone"));
             return [];

@@ -1,5 +1,3 @@
-using Steward.Core.Model;
-using Steward.Core.Ports;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Processes;
@@ -20,15 +18,20 @@ internal sealed unsafe class ChildWatcher : IDisposable
     /// </summary>
     private const int OrphanPatienceMilliseconds = 30_000;
 
-    private readonly IProcessHostEvents _events;
+    private readonly Action _exited;
+    private readonly Action<string> _failed;
     private readonly AutoResetEvent _reapingDone = new(false);
     private readonly AutoResetEvent _spawned = new(false);
     private readonly Thread _thread;
     private volatile bool _stopping;
 
-    internal ChildWatcher(IProcessHostEvents events)
+    /// <summary>Prepares; nothing is looked at before <see cref="Start"/>.</summary>
+    /// <param name="exited">Told that there is a dead child; not again before <see cref="ReapingDone"/>.</param>
+    /// <param name="failed">Told, once, why exits are not noticed any more.</param>
+    internal ChildWatcher(Action exited, Action<string> failed)
     {
-        _events = events;
+        _exited = exited;
+        _failed = failed;
         if (LibC.signal(LibC.SIGCHLD, LibC.SIG_DFL) == LibC.SIG_ERR)
         {
             throw new InvalidOperationException($"SIGCHLD could not be set to its default: {ErrnoText.Python(LibC.LastError)}");
@@ -74,7 +77,7 @@ internal sealed unsafe class ChildWatcher : IDisposable
             switch (errno)
             {
                 case 0:
-                    _events.ChildrenExited();
+                    _exited();
                     _reapingDone.WaitOne();
                     break;
                 case Errno.ECHILD:
@@ -84,7 +87,7 @@ internal sealed unsafe class ChildWatcher : IDisposable
                 case Errno.EINTR:
                     break;
                 default:
-                    _events.Log(LogLevel.Critical, $"waiting for children failed: {ErrnoText.Python(errno)}; exits are not noticed any more");
+                    _failed($"waiting for children failed: {ErrnoText.Python(errno)}; exits are not noticed any more");
                     return;
             }
         }

@@ -28,6 +28,9 @@ internal sealed unsafe class Descriptors : IDisposable
         return errno != 0 || !stderr ? errno : Pipe(2, 5, childReads: false, uid, gid);
     }
 
+    /// <summary>Our ends: stdin, stdout, stderr; -1 where there is none.</summary>
+    public ReadOnlySpan<int> Ours => _fds.AsSpan(3);
+
     /// <summary>Hands over our ends: stdin, stdout, stderr; -1 where there is none.</summary>
     public (int Stdin, int Stdout, int Stderr) TakeOurs()
     {

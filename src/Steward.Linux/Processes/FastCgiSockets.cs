@@ -14,7 +14,7 @@ namespace Steward.Linux.Processes;
 /// The listening sockets of <c>[fcgi-program:x]</c> sections. A socket is shared by the processes of its section, in whichever
 /// group they are: the first spawn creates it, the end of the last process closes it. The path of a unix socket stays.
 /// </summary>
-internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDisposable
+internal sealed unsafe class FastCgiSockets(IProcessHostEvents events, KeeperLink? keeper = null) : IDisposable
 {
     // By value: a section whose settings changed is another socket.
     private readonly Dictionary<FastCgiSocketConfig, Shared> _open = [];
@@ -49,6 +49,7 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
                 return failure;
             }
 
+            keeper?.Hold([KeptRole(config)], [fd]);
             shared = new Shared(fd);
             _open.Add(config, shared);
         }
@@ -56,6 +57,23 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
         shared.References++;
         fd = shared.Fd;
         return null;
+    }
+
+    /// <summary>Under which role the keeper holds a socket.</summary>
+    public static string KeptRole(FastCgiSocketConfig config) => "fcgi=" + config.Url.ReplaceLineEndings(" ");
+
+    /// <summary>Takes a reference for a process that has the socket already; the first brings it.</summary>
+    /// <param name="config">The socket.</param>
+    /// <param name="fd">What the keeper held; -1 when it is open here already, or lost.</param>
+    public void Adopt(FastCgiSocketConfig config, int fd)
+    {
+        if (!_open.TryGetValue(config, out Shared? shared))
+        {
+            shared = new Shared(fd);
+            _open.Add(config, shared);
+        }
+
+        shared.References++;
     }
 
     /// <summary>Gives a reference back; the last closes the socket.</summary>
@@ -66,6 +84,7 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
         {
             _open.Remove(config);
             Close(config, shared.Fd);
+            keeper?.Drop(KeptRole(config));
         }
     }
 
@@ -134,7 +153,7 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
     {
         foreach (Shared shared in _open.Values)
         {
-            _ = LibC.close(shared.Fd);
+            StateFile.Close(shared.Fd);
         }
 
         _open.Clear();
@@ -143,7 +162,7 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events) : IDispos
     private void Close(FastCgiSocketConfig config, int fd)
     {
         events.Log(LogLevel.Info, "Closing socket " + config.Url);
-        _ = LibC.close(fd);
+        StateFile.Close(fd);
     }
 
     private string? Create(FastCgiSocketConfig config, out int fd)

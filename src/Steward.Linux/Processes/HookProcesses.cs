@@ -128,7 +128,10 @@ internal sealed unsafe class HookProcesses : IHookProcesses
         }
     }
 
-    /// <summary>Reaps the next dead child of the daemon, on the engine's thread; those that are ours are taken out.</summary>
+    /// <summary>
+    /// Finds the next dead child of the daemon, on the engine's thread; those that are ours are taken out. A supervised program is not reaped
+    /// yet, so that its end can be written down before; anybody else is.
+    /// </summary>
     /// <param name="isKnown">Whether a pid is a supervised program's.</param>
     /// <param name="pid">The pid; 0 or negative for none.</param>
     /// <param name="status">How it ended.</param>
@@ -138,15 +141,7 @@ internal sealed unsafe class HookProcesses : IHookProcesses
         {
             while (true)
             {
-                int raw = 0;
-                do
-                {
-                    pid = LibC.waitpid(-1, &raw, LibC.WNOHANG);
-                }
-                while (LibC.Interrupted(pid));
-
-                status = new WaitStatus(raw);
-                if (pid <= 0)
+                if (!ChildStatus.TryPeek(0, out pid, out status))
                 {
                     if (_spawning == 0 && _orphans.TryDequeue(out (int Pid, WaitStatus Status) orphan))
                     {
@@ -161,6 +156,7 @@ internal sealed unsafe class HookProcesses : IHookProcesses
                     return;
                 }
 
+                ChildStatus.Reap(pid);
                 if (_running.Remove(pid, out Running? running))
                 {
                     running.End(status);

@@ -85,8 +85,6 @@ public sealed unsafe partial class ProcessHost
         }
 
         (pid, status) = dead;
-        _foreign.Forget(pid);
-        _foreignChildren.Remove(pid);
         return true;
     }
 }

@@ -44,6 +44,11 @@ public sealed unsafe partial class ProcessHost
             writer.End();
         }
 
+        foreach (int pid in _kept.Order())
+        {
+            writer.Integer(5, pid);
+        }
+
         // A program that does not know of them would never hear of their end.
         _foreign.Save(writer, Snapshot.FirstVital, table);
         writer.End();
@@ -58,14 +63,29 @@ public sealed unsafe partial class ProcessHost
     /// <param name="events">As in the constructor.</param>
     /// <param name="options">As in the constructor.</param>
     /// <param name="areOurs">Whether the children are this process's; false in a rehearsal.</param>
+    /// <param name="keeper">The keeper; null for none.</param>
     /// <exception cref="SnapshotRefusedException">It cannot be taken up.</exception>
     public static ProcessHost Restore(
-        SnapshotReader reader, DescriptorTable table, IProcessHostEvents events, ProcessHostOptions options, bool areOurs)
+        SnapshotReader reader, DescriptorTable table, IProcessHostEvents events, ProcessHostOptions options, bool areOurs, KeeperLink? keeper = null)
     {
         List<int> children = reader.Int32s(1, "children", 1);
+
+        // Those of the keeper stand behind the rest; they are not ours to wait for.
+        SnapshotReader ahead = reader;
+        _ = ahead.Record(3, "output");
+        while (ahead.Next(4, "withoutOutput", out _))
+        {
+        }
+
+        HashSet<int> kept = [.. ahead.Int32s(5, "kept", 1)];
         byte* info = stackalloc byte[LibC.SizeOfSigInfo];
         foreach (int pid in children)
         {
+            if (kept.Contains(pid))
+            {
+                continue;
+            }
+
             // Alive or dead: it is ours until it is reaped, and its pid nobody else's.
             if (areOurs && LibC.waitid(LibC.P_PID, (uint)pid, info, LibC.WEXITED | LibC.WNOHANG | LibC.WNOWAIT) != 0)
             {
@@ -74,26 +94,31 @@ public sealed unsafe partial class ProcessHost
         }
 
         var users = new Dictionary<(ProcessId, Incarnation), Core.Config.FastCgiSocketConfig>();
-        var sockets = new FastCgiSockets(events);
+        var sockets = new FastCgiSockets(events, keeper);
         sockets.Restore(ref reader, 2, users, table);
-        OutputHub hub = OutputHub.Restore(reader.Record(3, "output"), table, events, options);
-        var withoutOutput = new List<(ProcessId, Incarnation)>();
+        OutputHub hub = OutputHub.Restore(reader.Record(3, "output"), table, events, options, DropFor(keeper));
+        var host = new ProcessHost(events, options, hub, sockets, new Spawner(), keeper);
         while (reader.Next(4, "withoutOutput", out SnapshotReader inner))
         {
-            withoutOutput.Add((new ProcessId(inner.Int32(1, "process", 1)), new Incarnation(inner.Int32(2, "incarnation", 1))));
+            host._withoutOutput.Add((new ProcessId(inner.Int32(1, "process", 1)), new Incarnation(inner.Int32(2, "incarnation", 1))));
             inner.End();
         }
 
+        _ = reader.Int32s(5, "kept", 1);
         List<(int Pid, ulong StartTime, int Fd)> foreign = reader.TryRecord(Snapshot.FirstVital, "foreign", out SnapshotReader record)
             ? ForeignProcesses.Restore(record, table)
             : [];
         reader.End();
-        var host = new ProcessHost(events, options, hub, sockets, [.. children, .. foreign.Select(static one => one.Pid)], users)
-        {
-            _restoredForeign = foreign,
-        };
-        host._withoutOutput.UnionWith(withoutOutput);
+        host._children.UnionWith(children);
+        host._children.UnionWith(foreign.Select(static one => one.Pid));
+        host._kept.UnionWith(kept);
+        host._restoredForeign = foreign;
         host._foreignChildren.UnionWith(foreign.Select(static one => one.Pid));
+        foreach ((var key, Core.Config.FastCgiSocketConfig socket) in users)
+        {
+            host._socketUsers.Add(key, socket);
+        }
+
         return host;
     }
 

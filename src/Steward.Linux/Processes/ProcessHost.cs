@@ -3,6 +3,7 @@ using Steward.Core.Effects;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using Steward.Linux.Watching;
 
@@ -37,7 +38,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     private readonly ChildEnvironment _environment = new();
     private readonly HookProcesses _hookProcesses;
     private readonly HashSet<int> _children = [];
-    private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers;
+    private readonly Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> _socketUsers = [];
     private readonly Host.OutOfMemoryWatch _memory = Host.OutOfMemoryWatch.OfThisProcess();
 
     // Those of the children that are no children of this process, and their ends that have not been taken yet.
@@ -50,50 +51,52 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <summary>Makes a host with its own output hub.</summary>
     /// <param name="events">Takes what happens to children, on any thread.</param>
     /// <param name="options">What it needs to know of the configuration.</param>
-    public ProcessHost(IProcessHostEvents events, ProcessHostOptions options)
-        : this(events, options, new Output.OutputHub(events, options))
+    /// <param name="keeper">Holds copies of what must outlive the daemon; null: nobody does.</param>
+    public ProcessHost(IProcessHostEvents events, ProcessHostOptions options, KeeperLink? keeper = null)
+        : this(events, options, new Output.OutputHub(events, options, DropFor(keeper)), keeper: keeper)
     {
     }
 
     /// <summary>Takes over a hub (and disposes it); the rest as in the public constructor.</summary>
-    internal ProcessHost(IProcessHostEvents events, ProcessHostOptions options, IOutputHub hub, IReadOnlyList<string>? execHelper = null)
+    internal ProcessHost(
+        IProcessHostEvents events, ProcessHostOptions options, IOutputHub hub, IReadOnlyList<string>? execHelper = null, KeeperLink? keeper = null)
+        : this(events, options, hub, new FastCgiSockets(events, keeper), new Spawner(execHelper), keeper) => _watcher.Start();
+
+    // Nothing begins here.
+    private ProcessHost(
+        IProcessHostEvents events, ProcessHostOptions options, IOutputHub hub, FastCgiSockets sockets, Spawner spawner, KeeperLink? keeper)
     {
         _events = events;
         _options = options;
         _hub = hub;
-        _socketUsers = [];
-        _spawner = new Spawner(execHelper);
-        _sockets = new FastCgiSockets(events);
-        _watcher = new ChildWatcher(events);
-        _survivors = new Survivors(events);
+        _keeper = keeper;
+        _spawner = spawner;
+        _sockets = sockets;
+        _watcher = new ChildWatcher(events.ChildrenExited, failure => events.Log(LogLevel.Critical, failure));
+        _survivors = new Survivors(events, keeper?.KeeperPid ?? Environment.ProcessId);
         _sampler = new MemorySampler(events);
         _health = new HealthProber(events);
         _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
         _foreign = new ForeignProcesses(ForeignEnded);
-        _watcher.Start();
     }
 
-    private ProcessHost(
-        IProcessHostEvents events,
-        ProcessHostOptions options,
-        IOutputHub hub,
-        FastCgiSockets sockets,
-        List<int> children,
-        Dictionary<(ProcessId, Incarnation), FastCgiSocketConfig> socketUsers)
+    /// <summary>
+    /// Makes a host in the place of one that died; programs come in by <see cref="Adopt"/>, and nothing moves before <see cref="Begin"/>.
+    /// </summary>
+    /// <param name="events">As in the constructor.</param>
+    /// <param name="options">As in the constructor.</param>
+    /// <param name="keeper">Who held what the other had.</param>
+    /// <param name="known">What the adoption file tells.</param>
+    public static ProcessHost Succeed(IProcessHostEvents events, ProcessHostOptions options, KeeperLink keeper, IReadOnlyList<Orphan> known)
     {
-        _events = events;
-        _options = options;
-        _hub = hub;
-        _spawner = new Spawner();
-        _sockets = sockets;
-        _watcher = new ChildWatcher(events);
-        _children.UnionWith(children);
-        _socketUsers = socketUsers;
-        _survivors = new Survivors(events);
-        _sampler = new MemorySampler(events);
-        _health = new HealthProber(events);
-        _hookProcesses = new HookProcesses(_spawner, _environment, _watcher.Spawned, events.ChildrenExited) { Options = options };
-        _foreign = new ForeignProcesses(ForeignEnded);
+        var host = new ProcessHost(
+            events, options, Output.OutputHub.AtRest(events, options, DropFor(keeper)), new FastCgiSockets(events, keeper), new Spawner(), keeper);
+        foreach (Orphan program in known)
+        {
+            host._known[program.Pid] = program.StartTime;
+        }
+
+        return host;
     }
 
     /// <summary>The programs of hooks. They are children of the daemon, so their end is noticed only while the engine runs.</summary>
@@ -201,7 +204,19 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public bool TryReap(out int pid, out WaitStatus status)
     {
-        if (!TakeForeign(out pid, out status))
+        bool found = TryFindDead(out pid, out status);
+        if (found && _children.Contains(pid))
+        {
+            Reap(pid);
+        }
+
+        return found;
+    }
+
+    /// <inheritdoc/>
+    public bool TryFindDead(out int pid, out WaitStatus status)
+    {
+        if (!TakeForeign(out pid, out status) && !TryFindKept(out pid, out status))
         {
             do
             {
@@ -210,13 +225,30 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             while (pid > 0 && TakeHelper(pid, status));
         }
 
+        return pid > 0;
+    }
+
+    /// <inheritdoc/>
+    public void Reap(int pid)
+    {
+        if (_kept.Remove(pid))
+        {
+            _keeper!.Reap(pid);
+        }
+        else if (_foreignChildren.Remove(pid))
+        {
+            _foreign.Forget(pid);
+        }
+        else
+        {
+            ChildStatus.Reap(pid);
+        }
+
         if (_children.Remove(pid))
         {
             _survivors.Reaped(pid);
             _adoptionFile?.Ended(pid);
         }
-
-        return pid > 0;
     }
 
     /// <inheritdoc/>
@@ -301,6 +333,8 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
                 : $"unknown error making dispatchers for '{config.Name}': {ErrnoText.Code(errno)}", "pipes and logs");
         }
 
+        // Before the spawn: whatever the program writes is somebody's to read, should we die in the next moment.
+        HoldPipes(request, descriptors);
         string? controlGroup = _survivors.Prepare(request);
         _adoptionFile?.Spawning(request.Group, config);
         SpawnResult result = _spawner.Spawn(new ChildPlan
@@ -322,6 +356,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         {
             _adoptionFile?.NotSpawned();
             _hub.Abandon(request.Process, request.Incarnation);
+            DropFor(_keeper)?.Invoke(request.Process, request.Incarnation);
             return new SpawnAnswer(0, result.Errno == Errno.EAGAIN
                 ? $"Too many processes in process table to spawn '{config.Name}'"
                 : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}", "fork");

@@ -235,7 +235,9 @@ public sealed unsafe class ControlSockets : IDisposable
         _orphaned.Clear();
     }
 
-    private static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"listen:{place}");
+    /// <summary>What the descriptor of a socket is called when it is handed over.</summary>
+    /// <param name="place">Its place in <see cref="Sockets"/>.</param>
+    public static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"listen:{place}");
 
     private Open? Share(ServerConfig server, ControlSockets? former)
     {

@@ -19,9 +19,11 @@ internal static unsafe class HelperProcess
     /// <param name="keepFd">A close-on-exec descriptor that it gets all the same; -1 for none.</param>
     /// <param name="errno">Why it was not started; 0 when it was.</param>
     /// <param name="output">The descriptor that becomes its stdout and stderr; -1: it shares ours.</param>
+    /// <param name="newGroup">Whether it leads a process group of its own.</param>
     /// <returns>The pid; 0 when it was not started.</returns>
     public static int Start(
-        string path, IReadOnlyList<byte[]> argv, IReadOnlyList<byte[]> environment, bool newSession, int keepFd, out int errno, int output = -1)
+        string path, IReadOnlyList<byte[]> argv, IReadOnlyList<byte[]> environment, bool newSession, int keepFd, out int errno, int output = -1,
+        bool newGroup = false)
     {
         using var nativeArgv = new NativeStrings(argv);
         using var nativeEnvironment = new NativeStrings(environment);
@@ -53,6 +55,11 @@ internal static unsafe class HelperProcess
             if (newSession)
             {
                 flags |= LibC.POSIX_SPAWN_SETSID;
+            }
+            else if (newGroup)
+            {
+                // The group of number 0 is its own; that is what fresh attributes hold.
+                flags |= LibC.POSIX_SPAWN_SETPGROUP;
             }
 
             errno = errno != 0 ? errno : LibC.posix_spawnattr_setflags(attributes, flags);

@@ -19,7 +19,9 @@ public sealed unsafe class PidFile : IDisposable
 
     /// <summary>Writes the file: the pid and a newline, over what stands there (mode 0666 less the umask).</summary>
     /// <returns>Null when it could not be written whole.</returns>
-    public static PidFile? Write(string path)
+    /// <param name="path">Its path.</param>
+    /// <param name="pid">The process that was started: this one, or its keeper.</param>
+    public static PidFile? Write(string path, int pid)
     {
         int fd;
         do
@@ -33,7 +35,7 @@ public sealed unsafe class PidFile : IDisposable
             return null;
         }
 
-        byte[] text = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Environment.ProcessId}\n"));
+        byte[] text = Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{pid}\n"));
         LibC.StatX identity;
         bool written = StandardStreams.Write(fd, text)
             & LibC.statx(LibC.AT_FDCWD, path, LibC.AT_SYMLINK_NOFOLLOW, LibC.STATX_BASIC_STATS, &identity) == 0;

@@ -17,6 +17,15 @@ public sealed unsafe class SystemClock : IClock
     /// <inheritdoc/>
     public Moment Now => new(Read(LibC.CLOCK_MONOTONIC), Read(LibC.CLOCK_REALTIME));
 
+    /// <summary>A moment of the monotonic clock as <c>/proc/PID/stat</c> counts (man 5 proc, starttime), rounded down by a tick.</summary>
+    internal static ulong TicksSinceBoot(long monotonic)
+    {
+        // Ticks are hundredths of a second wherever the kernel shows them to programs; suspended time counts in them.
+        const long tick = Moment.Second / 100;
+        long suspended = Read(LibC.CLOCK_BOOTTIME) - Read(LibC.CLOCK_MONOTONIC);
+        return (ulong)Math.Max(0, ((monotonic + suspended) / tick) - 1);
+    }
+
     private static long Read(int clock)
     {
         LibC.TimeSpec time;

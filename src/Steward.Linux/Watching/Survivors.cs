@@ -11,6 +11,8 @@ namespace Steward.Linux.Watching;
 /// <summary>
 /// Finds what a process leaves behind when it dies, and ends it. On the engine's thread.
 /// </summary>
+/// <param name="events">Takes lines for the log.</param>
+/// <param name="root">From whom everything descends: the daemon, or its keeper, to whom it falls when a daemon dies.</param>
 /// <remarks>
 /// <para>
 /// Where there is a process with <c>kill_mode=tree</c> or <c>cgroup</c>, the daemon is a subreaper: whatever such a process started
@@ -23,7 +25,7 @@ namespace Steward.Linux.Watching;
 /// given to another process in between is that other's, and is left alone.
 /// </para>
 /// </remarks>
-internal sealed class Survivors(IProcessHostEvents events)
+internal sealed class Survivors(IProcessHostEvents events, int root)
 {
     /// <summary>How old a look at the process table may be that answers another question: many that die together need one look.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromMilliseconds(20);
@@ -150,7 +152,7 @@ internal sealed class Survivors(IProcessHostEvents events)
         ReapedAt = long.MaxValue,
     };
 
-    private static List<ProcessEntry> Find(EndSurvivors request, Followed followed, ProcessTree tree, Func<int, bool> isChild)
+    private List<ProcessEntry> Find(EndSurvivors request, Followed followed, ProcessTree tree, Func<int, bool> isChild)
     {
         var roots = new List<ProcessEntry>();
         if (request.Config.KillMode == KillMode.Group)
@@ -164,10 +166,7 @@ internal sealed class Survivors(IProcessHostEvents events)
             roots.AddRange(ControlGroups.Members(group).Select(ProcessEntry.Read).OfType<ProcessEntry>());
         }
 
-        byte[][] marks =
-        [
-            NativeText.Encode("SUPERVISOR_PROCESS_NAME=" + request.Config.Name), NativeText.Encode("SUPERVISOR_GROUP_NAME=" + request.Group),
-        ];
+        byte[][] marks = Marks(request.Group, request.Config.Name);
         foreach (ProcessEntry entry in tree.All)
         {
             if (DescendsFromUs(tree, entry) && BelongsToNoChild(tree, entry, isChild)
@@ -182,18 +181,22 @@ internal sealed class Survivors(IProcessHostEvents events)
         var seen = new HashSet<int>();
         return
         [
-            .. roots.SelectMany(root => tree.Find(root.Pid) is null ? [root] : tree.From(root.Pid))
-                .Where(entry => !entry.IsZombie && entry.Pid != Environment.ProcessId && seen.Add(entry.Pid)),
+            .. roots.SelectMany(found => tree.Find(found.Pid) is null ? [found] : tree.From(found.Pid))
+                .Where(entry => !entry.IsZombie && entry.Pid != Environment.ProcessId && entry.Pid != root && seen.Add(entry.Pid)),
         ];
     }
 
-    /// <summary>Says whether it descends from this process; it itself does not count.</summary>
-    private static bool DescendsFromUs(ProcessTree tree, ProcessEntry entry)
+    /// <summary>The variables that name a process in its environment and in that of what it starts.</summary>
+    internal static byte[][] Marks(string group, string process) =>
+        [NativeText.Encode("SUPERVISOR_PROCESS_NAME=" + process), NativeText.Encode("SUPERVISOR_GROUP_NAME=" + group)];
+
+    /// <summary>Says whether it descends from the root, which itself does not count.</summary>
+    private bool DescendsFromUs(ProcessTree tree, ProcessEntry entry)
     {
         int steps = 0;
         for (ProcessEntry? at = entry; at is { } here && steps < 4096; at = tree.Find(here.Parent), steps++)
         {
-            if (here.Parent == Environment.ProcessId)
+            if (here.Parent == root)
             {
                 return true;
             }

@@ -192,6 +192,7 @@ public sealed class ConfigReaderTests
                 journal_maxbytes=2MB
                 journal_maxdays=7
                 orphan_policy=Stop
+                keeper=true
                 """).Supervisord;
             Assert.Equal(
                 new SupervisordConfig
@@ -216,6 +217,7 @@ public sealed class ConfigReaderTests
                     JournalMaxBytes = 2 << 20,
                     JournalMaxDays = 7,
                     OrphanPolicy = OrphanPolicy.Stop,
+                    Keeper = true,
                 },
                 config);
         }

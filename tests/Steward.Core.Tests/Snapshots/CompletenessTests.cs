@@ -80,6 +80,7 @@ public static class CompletenessTests
                 JournalMaxBytes = 8,
                 JournalMaxDays = 9,
                 OrphanPolicy = OrphanPolicy.Stop,
+                Keeper = true,
             },
             Servers =
             [

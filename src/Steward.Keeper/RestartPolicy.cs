@@ -1,0 +1,40 @@
+using Steward.Core.Model;
+
+namespace Steward.Keeper;
+
+/// <summary>When the next daemon is started after one has died: at once, unless they die again and again. No clock of its own.</summary>
+public sealed class RestartPolicy
+{
+    /// <summary>So many deaths within <see cref="Window"/> are answered at once.</summary>
+    public const int FreeDeaths = 3;
+
+    /// <summary>The time over which deaths are counted, in nanoseconds.</summary>
+    public const long Window = 60 * Moment.Second;
+
+    /// <summary>The longest wait, in nanoseconds.</summary>
+    public const long MaxDelay = 30 * Moment.Second;
+
+    private readonly Queue<long> _deaths = new();
+
+    /// <summary>Which start in a row the next one is that no daemon before it has survived: 1 for one after a daemon that answered clients.</summary>
+    public int Attempt { get; private set; } = 1;
+
+    /// <summary>The daemon answers clients.</summary>
+    public void Ready() => Attempt = 0;
+
+    /// <summary>A daemon has died.</summary>
+    /// <param name="now">Monotonic nanoseconds.</param>
+    /// <returns>How long to wait before the next is started, in nanoseconds.</returns>
+    public long Died(long now)
+    {
+        Attempt++;
+        _deaths.Enqueue(now);
+        while (now - _deaths.Peek() > Window)
+        {
+            _deaths.Dequeue();
+        }
+
+        int over = _deaths.Count - FreeDeaths;
+        return over <= 0 ? 0 : Math.Min(MaxDelay, Moment.Second << Math.Min(over - 1, 10));
+    }
+}

@@ -1,0 +1,212 @@
+using System.Globalization;
+using Steward.Core.Effects;
+using Steward.Core.Model;
+using Steward.Linux.Handover;
+using Steward.Linux.Interop;
+using Steward.Linux.Watching;
+
+namespace Steward.Linux.Processes;
+
+// What the keeper holds for the host, and what the host finds there when it is the successor of one that died.
+public sealed unsafe partial class ProcessHost
+{
+    private static readonly string[] Streams = ["stdin", "stdout", "stderr"];
+
+    private readonly KeeperLink? _keeper;
+
+    // Programs that a daemon before has started: they are the keeper's children. Those among _children.
+    private readonly HashSet<int> _kept = [];
+
+    // When each program started that a daemon before knew.
+    private readonly Dictionary<int, ulong> _known = [];
+
+    /// <summary>
+    /// Takes a program over that a daemon before has started: its pipes come from the keeper. On a host that has not begun.
+    /// </summary>
+    /// <param name="spawn">As it was spawned.</param>
+    /// <param name="pid">Its pid, or what it was.</param>
+    /// <param name="isDead">Whether its end is known; what is left of its output is still to be read.</param>
+    public void Adopt(Spawn spawn, int pid, bool isDead)
+    {
+        DescriptorTable table = _keeper?.Table ?? throw new InvalidOperationException("Without a keeper nothing can be taken over.");
+        if (!_hub.TryOpenLogs(spawn, out int errno))
+        {
+            _events.Log(LogLevel.Critical, $"the logs of {spawn.Config.Name} cannot be opened again: {ErrnoText.Python(errno)}; its output is thrown away");
+            spawn = spawn with { StdoutLog = null, StderrLog = null };
+            _ = _hub.TryOpenLogs(spawn, out _);
+        }
+
+        int stdin = table.TryTake(Role(Streams[0], spawn.Process, spawn.Incarnation));
+        int stdout = table.TryTake(Role(Streams[1], spawn.Process, spawn.Incarnation));
+        int stderr = table.TryTake(Role(Streams[2], spawn.Process, spawn.Incarnation));
+        _hub.Attach(spawn, pid, stdin, stdout, stderr);
+        if (spawn.Config.Socket is { } socket)
+        {
+            _sockets.Adopt(socket, table.TryTake(FastCgiSockets.KeptRole(socket)));
+            _socketUsers.Add((spawn.Process, spawn.Incarnation), socket);
+        }
+
+        if (!isDead)
+        {
+            _survivors.Follow(spawn, pid, controlGroup: null);
+            TakeOver(pid);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void AdoptOrphan(ProcessId process, Incarnation incarnation, int pid, bool isDead)
+    {
+        _withoutOutput.Add((process, incarnation));
+        if (!isDead)
+        {
+            TakeOver(pid);
+        }
+    }
+
+    /// <summary>
+    /// The keeper's child, or nobody's any more: then it must be the very process that was started, or nobody knows how that one ended.
+    /// </summary>
+    private void TakeOver(int pid)
+    {
+        _children.Add(pid);
+        if (ProcessEntry.Read(pid) is { } entry && entry.Parent == _keeper!.KeeperPid)
+        {
+            _kept.Add(pid);
+        }
+        else if (_known.TryGetValue(pid, out ulong startTime) && _foreign.TryAdd(pid, startTime, out _))
+        {
+            _foreignChildren.Add(pid);
+        }
+        else
+        {
+            ForeignEnded(pid, WaitStatus.Unobserved);
+        }
+    }
+
+    /// <summary>
+    /// Looks for a program of which it is not known whether it was spawned: among the keeper's children, by the pipes that were made for
+    /// it. One that has died, or closed them, is known by the names in its environment or by being the only one that nobody knows.
+    /// </summary>
+    /// <param name="spawn">What was asked for.</param>
+    /// <param name="since">When: monotonic nanoseconds.</param>
+    /// <returns>Its pid; null when there is none, or when it cannot be told which one it is.</returns>
+    public int? FindSpawned(Spawn spawn, long since)
+    {
+        if (_keeper is not { } keeper)
+        {
+            return null;
+        }
+
+        // Not yet taken: it is looked at only.
+        string? pipe = keeper.Table.Numbers.TryGetValue(Role(Streams[1], spawn.Process, spawn.Incarnation), out int held)
+            ? PipeName("self", held)
+            : null;
+        ulong earliest = Host.SystemClock.TicksSinceBoot(since);
+        List<ProcessEntry> unknown =
+        [
+            .. ProcessEntry.ReadAll().Where(entry =>
+                entry.Parent == keeper.KeeperPid && entry.Pid != Environment.ProcessId && !_children.Contains(entry.Pid) && entry.StartTime >= earliest),
+        ];
+        List<ProcessEntry> found = [.. unknown.Where(entry => pipe is not null && HasPipe(entry.Pid, pipe))];
+        if (found.Count == 0)
+        {
+            byte[][] marks = Survivors.Marks(spawn.Group, spawn.Config.Name);
+            found = [.. unknown.Where(entry => ProcessEntry.HasInEnvironment(entry.Pid, marks))];
+        }
+
+        if (found.Count == 0)
+        {
+            found = [.. unknown.Where(static entry => entry.IsZombie)];
+        }
+
+        if (found.Count > 1)
+        {
+            _events.Log(LogLevel.Critical, $"{found.Count} processes may be '{spawn.Config.Name}', spawned when the daemon died: "
+                + string.Join(", ", found.Select(static entry => ProcessEntry.Describe(entry.Pid))) + "; none is taken for it");
+        }
+
+        return found is [ProcessEntry only] ? only.Pid : null;
+    }
+
+    /// <summary>Everything that lived is taken over: the keeper is told which its children are, and what it need not hold any more.</summary>
+    public void EndAdoption()
+    {
+        if (_keeper is { } keeper)
+        {
+            IReadOnlyList<string> rest = keeper.Table.Roles;
+            keeper.Table.CloseRest();
+            foreach (string[] part in rest.Chunk(PacketSocket.MaxDescriptors))
+            {
+                keeper.Drop(part);
+            }
+
+            keeper.Adopt([.. _kept.Order()]);
+        }
+    }
+
+    /// <summary>The name of the descriptor of a role: of a stream of a program.</summary>
+    internal static string Role(string stream, ProcessId process, Incarnation incarnation) =>
+        string.Create(CultureInfo.InvariantCulture, $"{stream}:{process.Value}:{incarnation.Value}");
+
+    private bool TryFindKept(out int pid, out WaitStatus status)
+    {
+        while (_keeper?.TryTakeExit(out pid, out status) == true)
+        {
+            // It may have been told twice: to the image before this one, and again.
+            if (_kept.Contains(pid))
+            {
+                return true;
+            }
+        }
+
+        (pid, status) = (0, default);
+        return _keeper?.TryTakeOrphan(out pid, out status) == true;
+    }
+
+    private static Action<ProcessId, Incarnation>? DropFor(KeeperLink? keeper) => keeper is null
+        ? null
+        : (process, incarnation) => keeper.Drop(
+            Role(Streams[0], process, incarnation), Role(Streams[1], process, incarnation), Role(Streams[2], process, incarnation));
+
+    private void HoldPipes(Spawn request, Descriptors descriptors)
+    {
+        if (_keeper is null)
+        {
+            return;
+        }
+
+        Span<string> roles = new string[3];
+        Span<int> fds = stackalloc int[3];
+        int count = 0;
+        for (int i = 0; i < Streams.Length; i++)
+        {
+            if (descriptors.Ours[i] >= 0)
+            {
+                roles[count] = Role(Streams[i], request.Process, request.Incarnation);
+                fds[count++] = descriptors.Ours[i];
+            }
+        }
+
+        _keeper.Hold(roles[..count], fds[..count]);
+    }
+
+    /// <summary>Says whether one of a process's standard streams is the pipe.</summary>
+    private static bool HasPipe(int pid, string pipe)
+    {
+        string process = pid.ToString(CultureInfo.InvariantCulture);
+        return PipeName(process, 1) == pipe || PipeName(process, 2) == pipe;
+    }
+
+    private static string? PipeName(string process, int fd)
+    {
+        try
+        {
+            return new FileInfo(string.Create(CultureInfo.InvariantCulture, $"/proc/{process}/fd/{fd}")).LinkTarget;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // It ended, or is another user's.
+            return null;
+        }
+    }
+}

@@ -1,0 +1,337 @@
+using System.Globalization;
+using Steward.Core.Config;
+using Steward.Core.Events;
+using Steward.Core.Model;
+using Steward.Core.Snapshots;
+using Steward.Hooks;
+using Steward.Journal;
+using Steward.Keeper;
+using Steward.Linux.Handover;
+using Steward.Linux.Host;
+using Steward.Linux.Output;
+using Steward.Linux.Processes;
+
+namespace Steward;
+
+// The daemon and its keeper: the process that the user starts becomes the keeper and starts the daemon; a daemon that dies is succeeded by
+// another one, which goes on where it was; and when the keeper dies, the daemon becomes the keeper. docs/decisions/0007 tells the whole.
+internal sealed partial class Daemon
+{
+    /// <summary>How many words stand before those of the user in the command line of a kept daemon: name, mark, socket.</summary>
+    private const int KeptWords = 3;
+
+    // So many starts in a row without success: what the last daemon saw is left out, as something in it may be what kills them.
+    private const int AttemptWithoutRecords = 3;
+
+    // Then the state itself: programs are found by what the adoption file tells.
+    private const int AttemptWithoutState = 5;
+
+    // Fields of a checkpoint, behind the engine's.
+    private const int CheckpointEngineField = 1;
+    private const int CheckpointStartField = 2;
+    private const int CheckpointSettingsField = 3;
+    private const int CheckpointSocketField = 4;
+    private const int CheckpointPidFileField = 5;
+
+    // Fields of what a daemon that becomes the keeper leaves.
+    private const int LeftWordField = 1;
+    private const int LeftPathField = 2;
+    private const int LeftDetachedField = 3;
+    private const int LeftImageField = 4;
+    private const int LeftAtField = 5;
+    private const int LeftDescriptorsField = 6;
+
+    private StateMemory? _state;
+
+    /// <summary>Is a daemon that its keeper has started: the first one, or the successor of one that died.</summary>
+    /// <param name="handle">The descriptor of the conversation with the keeper.</param>
+    /// <param name="args">The options of the user.</param>
+    /// <param name="programName">What the program is called in messages.</param>
+    /// <returns>The exit status.</returns>
+    public static int RunKept(string handle, string[] args, string programName)
+    {
+        DaemonSignals.Prepare();
+        if (!int.TryParse(handle, NumberStyles.None, CultureInfo.InvariantCulture, out int fd) || KeeperLink.Open(fd) is not { } keeper)
+        {
+            Say($"{KeeperStart.KeptWord} is for the daemon's own use");
+            return StartException.ExitStatus;
+        }
+
+        int held = keeper.Table.TryTake(KeeperStart.StateRole);
+        if (held < 0 || keeper.Attempt >= AttemptWithoutState)
+        {
+            StateFile.Close(held);
+            return Run(args, programName, keeper);
+        }
+
+        ProcessArguments.ShowName();
+        try
+        {
+            StateMemory state = StateMemory.Open(held, out string? failure) ?? throw new StartException(failure!);
+            Succession succession = Succeed(keeper, state);
+            return succession.Daemon.Run(() => succession.Daemon.GoOn(succession));
+        }
+        catch (Exception refusal) when (refusal is SnapshotRefusedException or StartException or InvalidOperationException)
+        {
+            // The next one tries with less.
+            Say($"Error: the daemon that died cannot be succeeded: {refusal.Message}");
+            return DefectStatus;
+        }
+    }
+
+    /// <summary>Is a daemon whose keeper died and that takes its place.</summary>
+    /// <param name="handle">The descriptor of what it left to itself.</param>
+    /// <returns>The exit status.</returns>
+    public static int BecomeKeeper(string handle)
+    {
+        DaemonSignals.PrepareBlocked();
+        ProcessArguments.ShowName();
+        try
+        {
+            if (!TryParse(handle, out int fd, out _))
+            {
+                throw new StartException($"{KeeperStart.BecomeWord} is for the daemon's own use");
+            }
+
+            ReExec.Adopt(fd);
+            byte[] bytes = StateFile.Read(fd, out string? failure) ?? throw new StartException(failure!);
+            StateFile.Close(fd);
+            SnapshotReader reader = Snapshot.Open(bytes, "left", StateFile.BootId(), out _);
+            List<string> words = reader.Texts(LeftWordField, "words");
+            string path = reader.Text(LeftPathField, "path");
+            bool isDetached = reader.Flag(LeftDetachedField, "isDetached");
+            string? image = reader.OptionalText(LeftImageField, "image");
+            long diedAt = reader.Integer(LeftAtField, "diedAt");
+            DescriptorTable table = DescriptorTable.Restore(reader.Record(LeftDescriptorsField, "descriptors"), areOpen: true);
+            reader.End();
+            return KeeperProcess.Run(
+                new KeeperStart(words, path, isDetached, static () => { })
+                {
+                    Image = image, Held = table.Numbers, Death = "the keeper died, and the daemon before took its place", DiedAt = diedAt,
+                },
+                SystemClock.Instance,
+                Say);
+        }
+        catch (Exception refusal) when (refusal is SnapshotRefusedException or StartException)
+        {
+            Say($"Error: {refusal.Message}; nobody keeps what was supervised");
+            return DefectStatus;
+        }
+    }
+
+    private static int Keep(KeeperStart start) => KeeperProcess.Run(start, SystemClock.Instance, Say);
+
+    /// <summary>From here on everything is left with the keeper that a successor needs. Before the first program is started.</summary>
+    private void BeKept(Engine.Engine engine, ProcessHost host, long? childNoFile)
+    {
+        if (_keeper is null)
+        {
+            return;
+        }
+
+        _keeper.Listen(engine.ChildrenExited);
+        host.EndAdoption();
+        if (StateMemory.Create(out string? failure) is not { } state)
+        {
+            engine.Log(LogLevel.Critical, $"the daemon's death would not be survived: {failure}");
+            return;
+        }
+
+        _state = state;
+        HoldSockets();
+        Keep(engine, childNoFile);
+        _keeper.Hold([KeeperStart.StateRole], [state.Descriptor]);
+    }
+
+    private void Keep(Engine.Engine engine, long? childNoFile)
+    {
+        string boot = StateFile.BootId();
+        engine.Keep(_state!, CheckpointEngineField, core => Snapshot.Seal(
+            new SnapshotOrigin(boot, SystemClock.Instance.Now, Program.Version),
+            writer =>
+            {
+                core(writer);
+                WriteCheckpoint(writer, childNoFile);
+            }));
+    }
+
+    private void HoldSockets()
+    {
+        if (_keeper is null)
+        {
+            return;
+        }
+
+        for (int i = 0; i < _sockets!.Sockets.Count; i++)
+        {
+            _keeper.Hold([ControlSockets.Role(i)], [_sockets.Sockets[i].Fd]);
+        }
+    }
+
+    private void WriteCheckpoint(SnapshotWriter writer, long? childNoFile)
+    {
+        _start.Save(writer, CheckpointStartField);
+        writer.Begin(CheckpointSettingsField);
+        writer.Integer(1, childNoFile);
+        LogState.Save(writer, 3, LogOptions());
+        writer.End();
+        _sockets!.Save(writer, CheckpointSocketField, _configuration.Servers, new DescriptorTable());
+        _pidFile?.Save(writer, CheckpointPidFileField);
+    }
+
+    /// <summary>Reads the state of the daemon that died. Nothing of a program is touched.</summary>
+    private static Succession Succeed(KeeperLink keeper, StateMemory state)
+    {
+        if (!state.TryRead(out byte[]? checkpoint, out IReadOnlyList<ReadOnlyMemory<byte>>? records, out bool isBroken))
+        {
+            throw new StartException("its state is damaged");
+        }
+
+        SnapshotReader reader = Snapshot.Open(checkpoint, "checkpoint", StateFile.BootId(), out _);
+        SnapshotReader ahead = reader;
+        SnapshotReader core = reader.Record(CheckpointEngineField, "engine");
+        DaemonStart start = DaemonStart.Restore(reader.Record(CheckpointStartField, "start"));
+        SnapshotReader settings = reader.Record(CheckpointSettingsField, "settings");
+        long? childNoFile = settings.OptionalInteger(1, "childNoFile");
+        ActivityLogOptions logOptions = LogState.Restore(settings.Record(3, "log"));
+        settings.End();
+        var log = new ReplaceableLog(logOptions);
+        Daemon? daemon = null;
+        Engine.Engine engine = Engine.Engine.Restore(core, log, SystemClock.Instance, () => daemon!.Read(), () => daemon!.ReadForReload());
+        Configuration configuration = engine.InForce ?? throw reader.Refusal("engine", "there is no configuration in force");
+        engine.Pid = keeper.KeeperPid;
+        daemon = new Daemon(start, configuration, detachment: null, keeper) { _state = state };
+        daemon._sockets = ControlSockets.Restore(ref reader, CheckpointSocketField, configuration.Servers, keeper.Table);
+        PidFile? pidFile = reader.TryRecord(CheckpointPidFileField, "pidFile", out SnapshotReader inner) ? PidFile.Restore(inner) : null;
+        reader.End();
+        daemon._pidFile = pidFile;
+        return new Succession(daemon, engine, log, keeper.Attempt < AttemptWithoutRecords ? records : [], isBroken, childNoFile);
+    }
+
+    /// <summary>Goes on where the daemon before was when it died.</summary>
+    private int GoOn(Succession succession)
+    {
+        (_, Engine.Engine engine, ReplaceableLog log, IReadOnlyList<ReadOnlyMemory<byte>> records, bool isBroken, long? childNoFile) = succession;
+        KeeperLink keeper = _keeper!;
+        if (_start.IsDetached)
+        {
+            DaemonDirectory.SetUmask(Settings.Umask);
+            if (Settings.Directory is { } directory && DaemonDirectory.Change(directory) is { } failure)
+            {
+                engine.Log(LogLevel.Critical, $"can't chdir into {Core.Config.PythonText.Repr(directory)}: {failure}");
+            }
+        }
+
+        _ = ResourceLimits.Raise(Settings);
+        _ = DaemonUser.Become(Settings.User);
+        SqliteLibrary.LoadWith(MemoryLibrary.Load);
+        IReadOnlyList<Orphan> known = AdoptionFile.Read(Settings.PidFile, engine.Log, keeper.KeeperPid);
+        using (log)
+        using (engine)
+        using (var journal = new JournalHolder(SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall)))
+        using (ProcessHost host = ProcessHost.Succeed(
+            engine, HostOptions(childNoFile), keeper, known))
+        {
+            int held = keeper.Table.TryTake(LockRole);
+            _lock = held >= 0 ? DaemonLock.Restore(LockName(_configuration), held) : TakeLateLock(engine);
+            engine.Log(LogLevel.Error, $"{keeper.Death}; this one takes over");
+            if (isBroken || keeper.Attempt >= AttemptWithoutRecords)
+            {
+                engine.Log(LogLevel.Critical, "what happened last before that is not known: states of programs may be older than they are");
+            }
+
+            engine.Attach(host);
+            KeepJournal(engine, journal);
+            engine.ProgramReader = ReadProgram;
+            using HookRunner hooks = RunHooks(engine, host, log);
+            using var intents = new IntentFile(IntentPath(), engine.Log);
+            engine.Intents = intents;
+            engine.Replay(records, _state!);
+            _configuration = engine.InForce ?? _configuration;
+            if (!engine.IsUp)
+            {
+                // It died within a reload, or before its start was complete.
+                foreach (string refused in engine.Load(engine.ValidatedReload ?? _configuration))
+                {
+                    engine.Log(LogLevel.Critical, refused);
+                }
+
+                engine.BeginRunning();
+            }
+
+            host.EndAdoption();
+            host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), known);
+            keeper.Listen(engine.ChildrenExited);
+            HoldSockets();
+            if (_pidFile is not null)
+            {
+                // A keeper that was a daemon has another pid.
+                _pidFile = PidFile.Write(Settings.PidFile, engine.Pid) ?? _pidFile;
+            }
+
+            Keep(engine, childNoFile);
+            using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
+            DaemonSignals.Unblock();
+            host.Begin();
+            engine.Record(About(DaemonAction.Recovered, engine) with { Reason = keeper.Death });
+            engine.Start();
+            journal.Start();
+            return Serve(new Parts(engine, host, log, journal, childNoFile), _ =>
+            {
+                keeper.Ready(image: null);
+                engine.Log(LogLevel.Info, string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"everything is under control again, {(SystemClock.Instance.Now.Monotonic - keeper.DiedAt) / Moment.Millisecond} ms after that; {records.Count} records were gone through"));
+            });
+        }
+    }
+
+    /// <summary>The keeper is no more: this process becomes it and starts another daemon. Does not come back when that works.</summary>
+    private void TakeKeepersPlace(Parts parts)
+    {
+        parts.Engine.Log(LogLevel.Error, $"the keeper (pid {_keeper!.KeeperPid}) died; this process takes its place and starts another daemon");
+        string failure = AtRest(parts, () => ExecAsKeeper(parts))!;
+        parts.Engine.Log(LogLevel.Critical, $"the keeper's place cannot be taken: {failure}; the daemon's death would not be survived");
+    }
+
+    private string ExecAsKeeper(Parts parts)
+    {
+        // What this image has of each role is what a keeper holds: that and the state is all it needs.
+        var all = new DescriptorTable();
+        _ = Write(parts, NewNonce(), 0, all, withCalls: false);
+        var left = new DescriptorTable();
+        foreach ((string role, int fd) in all.Numbers.Where(static entry => !entry.Key.StartsWith("log", StringComparison.Ordinal)))
+        {
+            left.Add(role, fd);
+        }
+
+        byte[] bytes = Snapshot.Seal(new SnapshotOrigin(StateFile.BootId(), SystemClock.Instance.Now, Program.Version), writer =>
+        {
+            writer.Text(LeftWordField, ProcessArguments.ProgramName);
+            foreach (string word in _start.Words)
+            {
+                writer.Text(LeftWordField, word);
+            }
+
+            writer.Text(LeftPathField, _start.Path);
+            writer.Flag(LeftDetachedField, _start.IsDetached);
+            writer.Integer(LeftAtField, SystemClock.Instance.Now.Monotonic);
+            left.Save(writer, LeftDescriptorsField);
+        });
+        int state = StateFile.Write(bytes, out string? failure);
+        if (failure is null)
+        {
+            _ = parts.Journal.Current?.Flush(JournalPatience);
+            parts.Log.Flush();
+            string handle = state.ToString(CultureInfo.InvariantCulture);
+            failure = ReExec.Run("/proc/self/exe", [ProcessArguments.ProgramName, KeeperStart.BecomeWord, handle, .. _start.Words], left, state);
+        }
+
+        StateFile.Close(state);
+        return failure;
+    }
+
+    /// <summary>What was read of the daemon before.</summary>
+    private sealed record Succession(
+        Daemon Daemon, Engine.Engine Engine, ReplaceableLog Log, IReadOnlyList<ReadOnlyMemory<byte>> Records, bool IsBroken, long? ChildNoFile);
+}
