@@ -390,6 +390,12 @@ public sealed class KeeperProcess
                 return;
             }
 
+            if (_socket is not { HasEnded: false })
+            {
+                // The daemon is dying, and this may be a program of its: a socket ends before the children change hands.
+                return;
+            }
+
             KeeperChildren.Reap(pid);
             if (_isInit)
             {

@@ -152,6 +152,16 @@ public sealed unsafe class PacketSocket : IDisposable
         }
     }
 
+    /// <summary>Whether the other side has gone, though not all that it sent may have been received.</summary>
+    public bool HasEnded
+    {
+        get
+        {
+            var poll = new LibC.PollFd { Fd = Descriptor };
+            return LibC.poll(&poll, 1, 0) > 0 && (poll.Returned & LibC.POLLHUP) != 0;
+        }
+    }
+
     /// <summary>Ends the conversation: who waits in <see cref="Receive"/>, on either side, gets null.</summary>
     public void Shutdown() => _ = LibC.shutdown(Descriptor, LibC.SHUT_RDWR);
 
