@@ -90,6 +90,7 @@ public sealed partial class Engine
 
             case Log line:
                 _log.Write(line.Level, line.Text, _clock.Now.Wall);
+                NoteLogged();
                 break;
 
             case Record record:

@@ -17,6 +17,8 @@ public sealed partial class Engine
     private const int ControlRecord = 5;
     private const int ValidatedRecord = 6;
     private const int WaitsRecord = 7;
+    private const int SignalRecord = 8;
+    private const int LoggedRecord = 9;
 
     // Processes for whose stdin bytes wait. Guarded by the inbox.
     private readonly HashSet<(ProcessId Process, Incarnation Incarnation)> _stdinWaits = [];
@@ -30,6 +32,9 @@ public sealed partial class Engine
 
     /// <summary>Whether the start-up sequence is complete; when not, a successor has to load the rest of the configuration and to begin.</summary>
     public bool IsUp => _supervisor.IsUp;
+
+    /// <summary>How many tapped bytes were reported and wait to be taken in. While neither the loop nor the host runs.</summary>
+    public int WaitingBytes => _arrivals.Sum(static arrival => arrival is { Data: { } data, IsCapture: false } ? data.Length : 0);
 
     /// <summary>Writes a checkpoint, and from here on everything that happens. Between two steps.</summary>
     /// <param name="log">Where.</param>
@@ -70,6 +75,11 @@ public sealed partial class Engine
         writer.Integer(2, now.Monotonic);
         writer.Integer(3, now.Wall);
     });
+
+    private void NoteSignal(int number) => Note(SignalRecord, writer => writer.Integer(2, number));
+
+    /// <summary>A line stands in the activity log. What follows it may take long, a spawn above all: it would stand there twice.</summary>
+    private void NoteLogged() => Note(LoggedRecord, static _ => { });
 
     private void NoteArrival(Arrival arrival) => Note(ArrivalRecord, writer => Write(writer, 2, arrival));
 

@@ -13,6 +13,9 @@ public sealed partial class Engine
 {
     private Records? _replay;
 
+    // When the last step was that was written down.
+    private Moment _replayedAt;
+
     // The next effect that has an answer may have been carried out, or not.
     private bool _isUncertain;
 
@@ -41,6 +44,18 @@ public sealed partial class Engine
                     }
 
                     Remember(input);
+                    switch (input)
+                    {
+                        case SignalReceived signal:
+                            // It waited until then.
+                            _signals.Remove(signal.Number);
+                            break;
+
+                        case ChildAdopted adopted:
+                            _children.Add(adopted.Pid, new Child(adopted.Process, adopted.Incarnation) { Pid = adopted.Pid });
+                            break;
+                    }
+
                     Apply(input, now);
                     break;
 
@@ -73,14 +88,18 @@ public sealed partial class Engine
         _isUncertain = false;
         lock (_inbox)
         {
-            // Deaths are looked for, and deadlines that passed meanwhile.
+            // Deaths are looked for, and deadlines that passed meanwhile. A signal that came while the same was being taken counts as one.
             _childrenExited = true;
+            int[] numbers = [.. _signals.Distinct()];
+            _signals.Clear();
+            _signals.AddRange(numbers);
         }
     }
 
-    private static (Input Input, Moment Now) ReadInput(SnapshotReader reader)
+    private (Input Input, Moment Now) ReadInput(SnapshotReader reader)
     {
         Moment now = ReadMoment(ref reader);
+        _replayedAt = now;
         return (InputFormat.Read(reader.Record(4, "input")), now);
     }
 
@@ -145,6 +164,14 @@ public sealed partial class Engine
                 {
                     Answer(effect, replay);
                 }
+                else if (effect is Core.Effects.Log)
+                {
+                    SnapshotReader logged = replay.Next(out int kind);
+                    if (kind != LoggedRecord)
+                    {
+                        throw logged.Refusal("kind", $"{kind} stands where a line was logged");
+                    }
+                }
 
                 return true;
             }
@@ -154,6 +181,8 @@ public sealed partial class Engine
 
         if (!hasAnswer)
         {
+            // Nothing behind a line is done before it is written down that the line is.
+            _isUncertain &= effect is not Core.Effects.Log;
             return false;
         }
 
@@ -216,7 +245,7 @@ public sealed partial class Engine
     {
         switch (effect)
         {
-            case Spawn spawn when Host.FindSpawned(spawn, 0) is { } pid:
+            case Spawn spawn when Host.FindSpawned(spawn, _replayedAt.Monotonic) is { } pid:
                 Host.Adopt(spawn, pid, isDead: false);
                 _children.Add(pid, new Child(spawn.Process, spawn.Incarnation) { Pid = pid, Spawn = spawn });
                 Apply(new ChildSpawned(spawn.Process, spawn.Incarnation, pid));
@@ -325,6 +354,10 @@ public sealed partial class Engine
                             Arrival arrival = ReadArrival(reader.Record(2, "arrival"));
                             engine.Count(arrival);
                             engine._arrivals.Enqueue(arrival);
+                            break;
+
+                        case SignalRecord:
+                            engine._signals.Add(reader.Int32(2, "signal", 1, 64));
                             break;
 
                         case WaitsRecord:

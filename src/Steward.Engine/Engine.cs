@@ -258,6 +258,7 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
         {
             if (!_signals.Contains(number))
             {
+                NoteSignal(number);
                 _signals.Add(number);
                 Monitor.Pulse(_inbox);
             }

@@ -37,7 +37,9 @@ public sealed class KeeperProcess
     private readonly Dictionary<int, bool> _programs = [];
     private readonly RestartPolicy _policy = new();
     private readonly bool _isInit = Environment.ProcessId == 1;
-    private string? _image;
+
+    // Signals for a daemon that takes over: one that comes before its handlers stand would only kill it. Each number once.
+    private readonly SortedSet<int> _signals = [];
     private int _daemon;
     private int _life;
     private PacketSocket? _socket;
@@ -54,7 +56,6 @@ public sealed class KeeperProcess
         _start = start;
         _clock = clock;
         _say = say;
-        _image = start.Image;
         foreach ((string role, int fd) in start.Held)
         {
             _held.Add(role, fd);
@@ -187,7 +188,7 @@ public sealed class KeeperProcess
 
         // Its table is longer than a socket holds: it reads while we send.
         string handle = theirs.ToString(CultureInfo.InvariantCulture);
-        _daemon = children.Start(_image, [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)], theirs, out failure);
+        _daemon = children.Start(Image(), [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)], theirs, out failure);
         StateFile.Close(theirs);
         if (_daemon == 0)
         {
@@ -206,6 +207,11 @@ public sealed class KeeperProcess
         int life = _life;
         new Thread(() => Listen(ours, life), 256 * 1024) { Name = "daemon", IsBackground = true }.Start();
     }
+
+    /// <summary>The file that the daemon before ran, whatever its path means by now; when that comes to nothing, in turn with our own.</summary>
+    private string? Image() => _policy.Attempt % 2 != 0 && _held.TryGetValue(KeeperStart.ImageRole, out int fd)
+        ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{fd}")
+        : null;
 
     private void TryLater(string reason)
     {
@@ -282,11 +288,16 @@ public sealed class KeeperProcess
 
                 break;
 
-            case ["ready", .. var image]:
-                _image = image is [{ } file] ? file : _image;
+            case ["ready"]:
                 _due = long.MaxValue;
                 _isReady = true;
                 _policy.Ready();
+                foreach (int number in _signals)
+                {
+                    KeeperChildren.Signal(_daemon, number);
+                }
+
+                _signals.Clear();
                 if (!_hasBeenReady)
                 {
                     _hasBeenReady = true;
@@ -421,7 +432,11 @@ public sealed class KeeperProcess
 
     private void Forward(int number)
     {
-        if (_daemon != 0)
+        if (_hasBeenReady && !_isReady)
+        {
+            _signals.Add(number);
+        }
+        else if (_daemon != 0)
         {
             KeeperChildren.Signal(_daemon, number);
         }

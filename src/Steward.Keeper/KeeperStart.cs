@@ -16,11 +16,11 @@ public sealed record KeeperStart(IReadOnlyList<string> Words, string StartPath, 
     /// <summary>Under which role the daemon's state is held.</summary>
     public const string StateRole = "state";
 
+    /// <summary>Under which role the file is held that the daemon runs: its successor is started from the same one.</summary>
+    public const string ImageRole = "image";
+
     /// <summary>Under which role the output is held that was read and may not have been written.</summary>
     public const string OutputRole = "output";
-
-    /// <summary>The file that daemons are started from; null: the one that the keeper itself runs.</summary>
-    public string? Image { get; init; }
 
     /// <summary>What is held from the first moment: by a keeper that was a daemon.</summary>
     public IReadOnlyDictionary<string, int> Held { get; init; } = new Dictionary<string, int>();

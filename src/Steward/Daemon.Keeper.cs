@@ -20,11 +20,9 @@ internal sealed partial class Daemon
     /// <summary>How many words stand before those of the user in the command line of a kept daemon: name, mark, socket.</summary>
     private const int KeptWords = 3;
 
-    // So many starts in a row without success: what the last daemon saw is left out, as something in it may be what kills them.
-    private const int AttemptWithoutRecords = 3;
-
-    // Then the state itself: programs are found by what the adoption file tells.
-    private const int AttemptWithoutState = 5;
+    // So many starts in a row without success: the state is left out, as something in it may be what kills them. Programs are found by what
+    // the adoption file tells. (Half of the state would be worse than none: what runs that it does not tell of would be started twice.)
+    private const int AttemptWithoutState = 3;
 
     // Fields of a checkpoint, behind the engine's.
     private const int CheckpointEngineField = 1;
@@ -37,9 +35,8 @@ internal sealed partial class Daemon
     private const int LeftWordField = 1;
     private const int LeftPathField = 2;
     private const int LeftDetachedField = 3;
-    private const int LeftImageField = 4;
-    private const int LeftAtField = 5;
-    private const int LeftDescriptorsField = 6;
+    private const int LeftAtField = 4;
+    private const int LeftDescriptorsField = 5;
 
     private StateMemory? _state;
 
@@ -68,7 +65,19 @@ internal sealed partial class Daemon
         try
         {
             StateMemory state = StateMemory.Open(held, out string? failure) ?? throw new StartException(failure!);
-            Succession succession = Succeed(keeper, state);
+            if (!state.TryRead(out byte[]? checkpoint, out IReadOnlyList<ReadOnlyMemory<byte>>? records, out bool isBroken))
+            {
+                throw new StartException("its state is damaged");
+            }
+
+            if (isBroken)
+            {
+                Say("the state of the daemon that died is not whole, as it did not fit; programs are found by what is known of their pids");
+                state.Dispose();
+                return Run(args, programName, keeper);
+            }
+
+            Succession succession = Succeed(keeper, state, checkpoint, records);
             return succession.Daemon.Run(() => succession.Daemon.GoOn(succession));
         }
         catch (Exception refusal) when (refusal is SnapshotRefusedException or StartException or InvalidOperationException)
@@ -100,14 +109,13 @@ internal sealed partial class Daemon
             List<string> words = reader.Texts(LeftWordField, "words");
             string path = reader.Text(LeftPathField, "path");
             bool isDetached = reader.Flag(LeftDetachedField, "isDetached");
-            string? image = reader.OptionalText(LeftImageField, "image");
             long diedAt = reader.Integer(LeftAtField, "diedAt");
             DescriptorTable table = DescriptorTable.Restore(reader.Record(LeftDescriptorsField, "descriptors"), areOpen: true);
             reader.End();
             return KeeperProcess.Run(
                 new KeeperStart(words, path, isDetached, static () => { })
                 {
-                    Image = image, Held = table.Numbers, Death = "the keeper died, and the daemon before took its place", DiedAt = diedAt,
+                    Held = table.Numbers, Death = "the keeper died, and the daemon before took its place", DiedAt = diedAt,
                 },
                 SystemClock.Instance,
                 Say);
@@ -138,7 +146,7 @@ internal sealed partial class Daemon
         }
 
         _state = state;
-        HoldSockets();
+        HoldOwn();
         Keep(engine, childNoFile);
         _keeper.Hold([KeeperStart.StateRole], [state.Descriptor]);
     }
@@ -155,17 +163,42 @@ internal sealed partial class Daemon
             }));
     }
 
-    private void HoldSockets()
+    /// <summary>Has the keeper hold what is the daemon's own: lock, control sockets and the file that it runs.</summary>
+    private void HoldOwn()
     {
         if (_keeper is null)
         {
             return;
         }
 
-        for (int i = 0; i < _sockets!.Sockets.Count; i++)
+        HoldSockets(_sockets!.Sockets);
+        if (_lock is not null)
         {
-            _keeper.Hold([ControlSockets.Role(i)], [_sockets.Sockets[i].Fd]);
+            _keeper.Hold([LockRole], [_lock.Descriptor]);
         }
+
+        int image = ReExec.OpenOwnImage(out _);
+        if (image >= 0)
+        {
+            // Where there is none, a successor runs the keeper's file.
+            _keeper.Hold([KeeperStart.ImageRole], [image]);
+            StateFile.Close(image);
+        }
+    }
+
+    private void HoldSockets(IReadOnlyList<ControlSocket> sockets)
+    {
+        foreach (ControlSocket socket in sockets)
+        {
+            _keeper?.Hold([ControlSockets.Role(socket.Config)], [socket.Fd]);
+        }
+    }
+
+    private DaemonLock? TakeLock(List<LoadMessage> messages)
+    {
+        string name = LockName(_configuration);
+        int held = _keeper?.Table.TryTake(LockRole) ?? -1;
+        return held >= 0 ? DaemonLock.Restore(name, held) : DaemonLock.Take(name, _configuration.FullPath, messages);
     }
 
     private void WriteCheckpoint(SnapshotWriter writer, long? childNoFile)
@@ -180,15 +213,9 @@ internal sealed partial class Daemon
     }
 
     /// <summary>Reads the state of the daemon that died. Nothing of a program is touched.</summary>
-    private static Succession Succeed(KeeperLink keeper, StateMemory state)
+    private static Succession Succeed(KeeperLink keeper, StateMemory state, byte[] checkpoint, IReadOnlyList<ReadOnlyMemory<byte>> records)
     {
-        if (!state.TryRead(out byte[]? checkpoint, out IReadOnlyList<ReadOnlyMemory<byte>>? records, out bool isBroken))
-        {
-            throw new StartException("its state is damaged");
-        }
-
         SnapshotReader reader = Snapshot.Open(checkpoint, "checkpoint", StateFile.BootId(), out _);
-        SnapshotReader ahead = reader;
         SnapshotReader core = reader.Record(CheckpointEngineField, "engine");
         DaemonStart start = DaemonStart.Restore(reader.Record(CheckpointStartField, "start"));
         SnapshotReader settings = reader.Record(CheckpointSettingsField, "settings");
@@ -205,13 +232,13 @@ internal sealed partial class Daemon
         PidFile? pidFile = reader.TryRecord(CheckpointPidFileField, "pidFile", out SnapshotReader inner) ? PidFile.Restore(inner) : null;
         reader.End();
         daemon._pidFile = pidFile;
-        return new Succession(daemon, engine, log, keeper.Attempt < AttemptWithoutRecords ? records : [], isBroken, childNoFile);
+        return new Succession(daemon, engine, log, records, childNoFile);
     }
 
     /// <summary>Goes on where the daemon before was when it died.</summary>
     private int GoOn(Succession succession)
     {
-        (_, Engine.Engine engine, ReplaceableLog log, IReadOnlyList<ReadOnlyMemory<byte>> records, bool isBroken, long? childNoFile) = succession;
+        (_, Engine.Engine engine, ReplaceableLog log, IReadOnlyList<ReadOnlyMemory<byte>> records, long? childNoFile) = succession;
         KeeperLink keeper = _keeper!;
         if (_start.IsDetached)
         {
@@ -235,11 +262,6 @@ internal sealed partial class Daemon
             int held = keeper.Table.TryTake(LockRole);
             _lock = held >= 0 ? DaemonLock.Restore(LockName(_configuration), held) : TakeLateLock(engine);
             engine.Log(LogLevel.Error, $"{keeper.Death}; this one takes over");
-            if (isBroken || keeper.Attempt >= AttemptWithoutRecords)
-            {
-                engine.Log(LogLevel.Critical, "what happened last before that is not known: states of programs may be older than they are");
-            }
-
             engine.Attach(host);
             KeepJournal(engine, journal);
             engine.ProgramReader = ReadProgram;
@@ -247,22 +269,13 @@ internal sealed partial class Daemon
             using var intents = new IntentFile(IntentPath(), engine.Log);
             engine.Intents = intents;
             engine.Replay(records, _state!);
-            _configuration = engine.InForce ?? _configuration;
-            if (!engine.IsUp)
-            {
-                // It died within a reload, or before its start was complete.
-                foreach (string refused in engine.Load(engine.ValidatedReload ?? _configuration))
-                {
-                    engine.Log(LogLevel.Critical, refused);
-                }
-
-                engine.BeginRunning();
-            }
-
+            var parts = new Parts(engine, host, log, journal, childNoFile);
+            CatchUp(parts);
             host.EndAdoption();
+            host.OutputReported(engine.WaitingBytes);
             host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), known);
             keeper.Listen(engine.ChildrenExited);
-            HoldSockets();
+            HoldOwn();
             if (_pidFile is not null)
             {
                 // A keeper that was a daemon has another pid.
@@ -276,13 +289,41 @@ internal sealed partial class Daemon
             engine.Record(About(DaemonAction.Recovered, engine) with { Reason = keeper.Death });
             engine.Start();
             journal.Start();
-            return Serve(new Parts(engine, host, log, journal, childNoFile), _ =>
+            return Serve(parts, _ =>
             {
-                keeper.Ready(image: null);
+                keeper.Ready();
                 engine.Log(LogLevel.Info, string.Create(
                     CultureInfo.InvariantCulture,
                     $"everything is under control again, {(SystemClock.Instance.Now.Monotonic - keeper.DiedAt) / Moment.Millisecond} ms after that; {records.Count} records were gone through"));
             });
+        }
+    }
+
+    /// <summary>
+    /// The daemon before may have died within a reload, or behind one and before it could write down with what it went on: what is not the
+    /// engine's own is brought to the configuration in force.
+    /// </summary>
+    private void CatchUp(Parts parts)
+    {
+        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile) = parts;
+        Configuration former = _configuration;
+        _configuration = (engine.IsUp ? null : engine.ValidatedReload) ?? engine.InForce ?? former;
+        if (!_configuration.Servers.SequenceEqual(former.Servers))
+        {
+            ControlSockets next = ControlSockets.Create(_configuration.Servers, text => engine.Log(LogLevel.Info, text), _sockets, _keeper!.Table);
+            next.TakeOver(_sockets!);
+            _sockets = next;
+        }
+
+        if (!_configuration.Supervisord.Equals(former.Supervisord))
+        {
+            SettleIn(parts);
+            host.Reconfigure(HostOptions(childNoFile));
+        }
+
+        if (!engine.IsUp)
+        {
+            ComeUp(engine, host);
         }
     }
 
@@ -333,5 +374,5 @@ internal sealed partial class Daemon
 
     /// <summary>What was read of the daemon before.</summary>
     private sealed record Succession(
-        Daemon Daemon, Engine.Engine Engine, ReplaceableLog Log, IReadOnlyList<ReadOnlyMemory<byte>> Records, bool IsBroken, long? ChildNoFile);
+        Daemon Daemon, Engine.Engine Engine, ReplaceableLog Log, IReadOnlyList<ReadOnlyMemory<byte>> Records, long? ChildNoFile);
 }

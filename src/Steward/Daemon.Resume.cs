@@ -8,6 +8,7 @@ using Steward.Core.Snapshots;
 using Steward.Hooks;
 using Steward.Http;
 using Steward.Journal;
+using Steward.Keeper;
 using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Output;
@@ -134,7 +135,18 @@ internal sealed partial class Daemon
         KeeperLink? keeper = isRehearsal || !descriptors.Has(KeeperRole)
             ? null
             : KeeperLink.GoOn(descriptors.Take(reader, KeeperRole), start.IsDetached);
-        daemon = new Daemon(start, configuration, detachment: null, keeper);
+        if (keeper is not null)
+        {
+            engine.Pid = keeper.KeeperPid;
+        }
+
+        StateMemory? memory = null;
+        if (keeper is not null && descriptors.Has(KeeperStart.StateRole))
+        {
+            memory = StateMemory.Open(descriptors.Take(reader, KeeperStart.StateRole), out string? failure) ?? throw reader.Refusal("state", failure!);
+        }
+
+        daemon = new Daemon(start, configuration, detachment: null, keeper) { _state = memory };
         ProcessHost host = ProcessHost.Restore(
             reader.Record(HostField, "host"), descriptors, engine, daemon.HostOptions(childNoFile), areOurs: !isRehearsal, keeper);
         daemon._sockets = ControlSockets.Restore(ref reader, SocketField, configuration.Servers, descriptors);
@@ -155,7 +167,7 @@ internal sealed partial class Daemon
     private int GoOn(Resumed resumed, string? refused)
     {
         _isCommitted = true;
-        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, _) = resumed.Parts;
+        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile) = resumed.Parts;
         using (log)
         using (journal)
         using (engine)
@@ -173,6 +185,14 @@ internal sealed partial class Daemon
             DaemonSignals.Unblock();
             _lock ??= TakeLateLock(engine);
             host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), AdoptionFile.Read(Settings.PidFile, engine.Log));
+            if (_keeper is not null && _state is not null)
+            {
+                _keeper.Listen(engine.ChildrenExited);
+                host.EndAdoption();
+                HoldOwn();
+                Keep(engine, childNoFile);
+            }
+
             host.Begin();
             if (refused is null)
             {

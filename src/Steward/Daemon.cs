@@ -154,7 +154,7 @@ internal sealed partial class Daemon
         var messages = new List<LoadMessage>();
         try
         {
-            _lock = DaemonLock.Take(LockName(_configuration), _configuration.FullPath, messages);
+            _lock = TakeLock(messages);
         }
         catch (StartException)
         {
@@ -171,7 +171,7 @@ internal sealed partial class Daemon
 
         RaisedLimits limits = ResourceLimits.Raise(Settings);
         LoadMessage? user = DaemonUser.Become(Settings.User);
-        _sockets = ControlSockets.Create(_configuration.Servers, Say);
+        _sockets = ControlSockets.Create(_configuration.Servers, Say, left: _keeper?.Table);
         using var log = new ReplaceableLog(LogOptions());
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages, .. messages]);
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
@@ -217,7 +217,7 @@ internal sealed partial class Daemon
 
         // The programs come first; what they did meanwhile waits in memory.
         journal.Start();
-        return Serve(new Parts(engine, host, log, journal, limits.ChildNoFile), _ => _keeper?.Ready(image: null));
+        return Serve(new Parts(engine, host, log, journal, limits.ChildNoFile), _ => _keeper?.Ready());
     }
 
     private HookRunner RunHooks(Engine.Engine engine, ProcessHost host, ReplaceableLog log)
@@ -270,24 +270,47 @@ internal sealed partial class Daemon
     /// <summary>Everything is stopped, and the configuration to go on with was validated before that.</summary>
     private void StartAgain(Parts parts)
     {
-        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile) = parts;
+        (Engine.Engine engine, ProcessHost host, _, _, long? childNoFile) = parts;
         _configuration = engine.ValidatedReload
             ?? throw new InvalidOperationException("A reload came to its end without a configuration.");
-        ControlSockets next = _nextSockets
-            ?? throw new InvalidOperationException("A reload came to its end without sockets.");
+
+        // Those that were opened for it have died with the daemon that opened them, where a successor does the rest.
+        ControlSockets next = _nextSockets ?? ControlSockets.Create(_configuration.Servers, text => engine.Log(LogLevel.Info, text), _sockets);
         _nextSockets = null;
-        next.TakeOver(_sockets!);
+        List<string> formerRoles = [.. _sockets!.Sockets.Select(static socket => ControlSockets.Role(socket.Config))];
+        next.TakeOver(_sockets);
         _sockets = next;
+        HoldSockets(_sockets.Sockets);
         if (_nextLock is not null)
         {
             _lock?.Dispose();
             _lock = _nextLock;
             _nextLock = null;
+            _keeper?.Hold([LockRole], [_lock.Descriptor]);
         }
 
         _pidFile?.Dispose();
         _pidFile = null;
+        SettleIn(parts);
+        engine.InvokeAsync(() =>
+        {
+            engine.StartOver(EngineSettings());
+            host.Reconfigure(HostOptions(childNoFile));
+            ComeUp(engine, host);
+            if (_state is not null)
+            {
+                Keep(engine, childNoFile);
+            }
+        }).GetAwaiter().GetResult();
 
+        // Until now a successor would have begun with the sockets of before.
+        _keeper?.Drop([.. formerRoles.Except(_sockets.Sockets.Select(static socket => ControlSockets.Role(socket.Config)))]);
+    }
+
+    /// <summary>User, activity log, journal and hooks become those of the configuration.</summary>
+    private void SettleIn(Parts parts)
+    {
+        (Engine.Engine engine, _, ReplaceableLog log, JournalHolder journal, _) = parts;
         LoadMessage? user = DaemonUser.Become(Settings.User);
         if (log.Replace(LogOptions()) is { } refusal)
         {
@@ -297,26 +320,26 @@ internal sealed partial class Daemon
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);
         KeepJournal(engine, journal);
         _hooks!.Apply(_configuration);
-        engine.InvokeAsync(() =>
+    }
+
+    /// <summary>Loads what is not loaded yet and starts the programs. On the engine's thread or before it runs.</summary>
+    private void ComeUp(Engine.Engine engine, ProcessHost host)
+    {
+        if (!Settings.NoCleanup)
         {
-            engine.StartOver(EngineSettings());
-            host.Reconfigure(HostOptions(childNoFile));
-            if (!Settings.NoCleanup)
-            {
-                host.CleanUpAutoLogs();
-            }
+            host.CleanUpAutoLogs();
+        }
 
-            // The programs are down already: those that can be brought up again are.
-            foreach (string failure in engine.Load(_configuration))
-            {
-                engine.Log(LogLevel.Critical, failure);
-            }
+        // The programs are down already: those that can be brought up again are.
+        foreach (string failure in engine.Load(_configuration))
+        {
+            engine.Log(LogLevel.Critical, failure);
+        }
 
-            AnnounceServers(engine);
-            WritePidFile(engine);
-            host.MoveAdoptionFile(Settings.PidFile);
-            engine.BeginRunning();
-        }).GetAwaiter().GetResult();
+        AnnounceServers(engine);
+        WritePidFile(engine);
+        host.MoveAdoptionFile(Settings.PidFile);
+        engine.BeginRunning();
     }
 
     private ReadResult Read()
@@ -405,7 +428,11 @@ internal sealed partial class Daemon
     private HttpServers StartHttp(Parts parts)
     {
         HttpServers servers = ServeHttp(parts, _sockets!.Sockets);
-        _files = new SocketFiles(_sockets, parts.Engine, restored => ServeHttp(parts, restored));
+        _files = new SocketFiles(_sockets, parts.Engine, restored =>
+        {
+            HoldSockets(restored);
+            return ServeHttp(parts, restored);
+        });
         return servers;
     }
 

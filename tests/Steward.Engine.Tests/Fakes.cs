@@ -25,6 +25,8 @@ internal sealed class ManualClock : IClock
         }
     }
 
+    public void AdvanceTo(long monotonic) => Interlocked.Exchange(ref _monotonic, monotonic);
+
     public void Advance(double seconds) => Interlocked.Add(ref _monotonic, (long)(seconds * Moment.Second));
 }
 
@@ -58,9 +60,13 @@ internal sealed class FakeLog : IActivityLog
 internal sealed class FakeHost : IProcessHost
 {
     private readonly ConcurrentQueue<(int, WaitStatus)> _dead = new();
-    private int _lastPid = 100;
 
     public required IProcessHostEvents Events { get; init; }
+
+    public int LastPid { get; set; } = 100;
+
+    /// <summary>Takes children over that another one has started; none of what it was about to start is there.</summary>
+    public bool IsSuccessor { get; init; }
 
     public ConcurrentQueue<string> Calls { get; } = new();
 
@@ -88,7 +94,7 @@ internal sealed class FakeHost : IProcessHost
     public SpawnAnswer Spawn(Spawn request)
     {
         Calls.Enqueue("spawn " + request.Config.Name);
-        return SpawnError(request) is { } error ? new SpawnAnswer(0, error) : new SpawnAnswer(++_lastPid, null);
+        return SpawnError(request) is { } error ? new SpawnAnswer(0, error) : new SpawnAnswer(++LastPid, null);
     }
 
     public SignalResult Signal(int pid, int number, bool toGroup, out string? error)
@@ -105,6 +111,14 @@ internal sealed class FakeHost : IProcessHost
         bool any = _dead.TryDequeue(out (int Pid, WaitStatus Status) child);
         (pid, status) = child;
         return any;
+    }
+
+    public int? FindSpawned(Spawn spawn, long since) => IsSuccessor ? null : throw new NotSupportedException();
+
+    public void Adopt(Spawn spawn, int pid, bool isDead)
+    {
+        Assert.True(IsSuccessor);
+        Calls.Enqueue($"adopt {spawn.Config.Name} {pid}{(isDead ? " dead" : "")}");
     }
 
     public void ReapingDone() => Calls.Enqueue("reaping done");

@@ -147,8 +147,7 @@ public sealed class KeeperLink : IDisposable
     public void Reap(int pid) => Send(["reaped", pid.ToString(CultureInfo.InvariantCulture)]);
 
     /// <summary>Says that clients are answered from here on.</summary>
-    /// <param name="image">The file that a successor is to be started from; null: the keeper's own.</param>
-    public void Ready(string? image) => Send(image is null ? ["ready"] : ["ready", image]);
+    public void Ready() => Send(["ready"]);
 
     /// <summary>Says that this daemon ends because it is to: the keeper ends with it.</summary>
     public void Ending() => Send(["ending"]);

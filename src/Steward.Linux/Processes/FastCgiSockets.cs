@@ -96,10 +96,10 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events, KeeperLin
     public void Save(
         SnapshotWriter writer, int field, IReadOnlyDictionary<(ProcessId, Incarnation), FastCgiSocketConfig> users, DescriptorTable table)
     {
-        int place = 0;
+        var roles = new HashSet<string>(StringComparer.Ordinal);
         foreach ((FastCgiSocketConfig config, Shared shared) in _open.OrderBy(static entry => entry.Key.Url, StringComparer.Ordinal))
         {
-            table.Add(Role(place++), shared.Fd);
+            table.Add(Role(config, roles), shared.Fd);
             writer.Begin(field);
             ConfigurationFormat.Write(writer, 1, config);
             foreach ((ProcessId process, Incarnation incarnation) in users.Where(entry => entry.Value.Equals(config)).Select(entry => entry.Key).Order(ByProcess))
@@ -119,11 +119,11 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events, KeeperLin
     public void Restore(
         ref SnapshotReader reader, int field, IDictionary<(ProcessId, Incarnation), FastCgiSocketConfig> users, DescriptorTable table)
     {
-        int place = 0;
+        var roles = new HashSet<string>(StringComparer.Ordinal);
         while (reader.Next(field, "sockets", out SnapshotReader inner))
         {
             FastCgiSocketConfig config = ConfigurationFormat.ReadSocket(inner.Record(1, "config"));
-            var shared = new Shared(table.Take(inner, Role(place++)));
+            var shared = new Shared(table.Take(inner, Role(config, roles)));
             if (!_open.TryAdd(config, shared))
             {
                 throw inner.Refusal("config", $"two sockets are {config.Url}");
@@ -277,7 +277,17 @@ internal sealed unsafe class FastCgiSockets(IProcessHostEvents events, KeeperLin
     private static readonly Comparer<(ProcessId Process, Incarnation Incarnation)> ByProcess =
         Comparer<(ProcessId Process, Incarnation Incarnation)>.Create(static (one, other) => one.Process.Value.CompareTo(other.Process.Value));
 
-    private static string Role(int place) => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"fcgi:{place}");
+    /// <summary>The role of a socket among all: two sections may name the same file, of which the later socket has it.</summary>
+    private static string Role(FastCgiSocketConfig config, HashSet<string> roles)
+    {
+        string role = KeptRole(config);
+        while (!roles.Add(role))
+        {
+            role += "+";
+        }
+
+        return role;
+    }
 
     private sealed class Shared(int fd)
     {

@@ -284,6 +284,13 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <inheritdoc/>
     public void OutputConsumed(int bytes) => _hub.OutputConsumed(bytes);
 
+    /// <summary>
+    /// Says how many bytes that a host before this one reported are still to be <see cref="OutputConsumed">given back</see>. Once, before
+    /// <see cref="Begin"/>.
+    /// </summary>
+    /// <param name="bytes">The number.</param>
+    public void OutputReported(int bytes) => _hub.OutputConsumed(-bytes);
+
     /// <inheritdoc/>
     public bool ClearLogs(ProcessId process, string? stdoutLog, string? stderrLog) => _hub.ClearLogs(process, stdoutLog, stderrLog);
 
@@ -362,7 +369,17 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
                 : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}", "fork");
         }
 
-        _children.Add(result.Pid);
+        if (!_children.Add(result.Pid))
+        {
+            // The pid was that of a program of a daemon before, which died a moment ago and was reaped by others. Its end is to be told first.
+            _ = LibC.kill(result.Pid, LibC.SIGKILL);
+            _ = Host.HelperProcess.Wait(result.Pid);
+            _adoptionFile?.NotSpawned();
+            _hub.Abandon(request.Process, request.Incarnation);
+            DropFor(_keeper)?.Invoke(request.Process, request.Incarnation);
+            return new SpawnAnswer(0, $"the pid that '{config.Name}' got is one whose former end is not yet known", "fork");
+        }
+
         _adoptionFile?.Spawned(result.Pid, request.Group, config);
         _survivors.Follow(request, result.Pid, controlGroup);
         if (result.Errno != 0)

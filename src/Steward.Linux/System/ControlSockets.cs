@@ -90,15 +90,18 @@ public sealed unsafe class ControlSockets : IDisposable
     /// The sockets in use until now; null at start. Those that the configuration has unchanged are shared: the descriptor is a
     /// duplicate, and the file belongs to the new object once <see cref="TakeOver"/> is called.
     /// </param>
+    /// <param name="left">What a daemon left that died between opening them and writing that down; null: nothing.</param>
     /// <exception cref="StartException">One cannot be opened; all that were made here are closed and removed.</exception>
-    public static ControlSockets Create(IReadOnlyList<ServerConfig> servers, Action<string> say, ControlSockets? former = null)
+    public static ControlSockets Create(
+        IReadOnlyList<ServerConfig> servers, Action<string> say, ControlSockets? former = null, DescriptorTable? left = null)
     {
         var sockets = new ControlSockets();
         try
         {
             foreach (ServerConfig server in servers)
             {
-                sockets._open.Add(sockets.Share(server, former) ?? (server.Kind == ServerKind.Unix ? Unix(server, say, former) : Inet(server)));
+                sockets._open.Add(
+                    sockets.Share(server, former) ?? Left(server, left) ?? (server.Kind == ServerKind.Unix ? Unix(server, say, former) : Inet(server)));
             }
 
             return sockets;
@@ -168,7 +171,7 @@ public sealed unsafe class ControlSockets : IDisposable
         for (int i = 0; i < _open.Count; i++)
         {
             Open open = _open[i];
-            table.Add(Role(i), open.Fd);
+            table.Add(Role(open.Config), open.Fd);
             writer.Begin(field);
             writer.Integer(1, Enumerable.Range(0, servers.Count).First(place => ReferenceEquals(servers[place], open.Config) || servers[place] == open.Config));
             if (open.File is { } file)
@@ -190,7 +193,7 @@ public sealed unsafe class ControlSockets : IDisposable
         while (reader.Next(field, "sockets", out SnapshotReader inner))
         {
             ServerConfig config = servers[inner.Int32(1, "server", 0, servers.Count - 1)];
-            var open = new Open(config, table.Take(inner, Role(sockets._open.Count)));
+            var open = new Open(config, table.Take(inner, Role(config)));
             if (inner.OptionalInteger(2, "major", 0, uint.MaxValue) is { } major)
             {
                 open.File = new LibC.StatX
@@ -235,9 +238,10 @@ public sealed unsafe class ControlSockets : IDisposable
         _orphaned.Clear();
     }
 
-    /// <summary>What the descriptor of a socket is called when it is handed over.</summary>
-    /// <param name="place">Its place in <see cref="Sockets"/>.</param>
-    public static string Role(int place) => string.Create(CultureInfo.InvariantCulture, $"listen:{place}");
+    /// <summary>What the descriptor of a socket is called when it is handed over: by where it listens, which no two do.</summary>
+    public static string Role(ServerConfig server) => server.Kind == ServerKind.Unix
+        ? "listen=" + server.File.ReplaceLineEndings(" ")
+        : string.Create(CultureInfo.InvariantCulture, $"listen={server.Host}:{server.Port}");
 
     private Open? Share(ServerConfig server, ControlSockets? former)
     {
@@ -250,6 +254,21 @@ public sealed unsafe class ControlSockets : IDisposable
 
         int fd = Duplicate(same.Fd);
         return fd < 0 ? throw Failure(LibC.LastError) : new Open(server, fd);
+    }
+
+    private static Open? Left(ServerConfig server, DescriptorTable? left)
+    {
+        int fd = left?.TryTake(Role(server)) ?? -1;
+        if (fd < 0)
+        {
+            return null;
+        }
+
+        // Its file got this path in the same moment as the socket was left.
+        LibC.StatX file = default;
+        bool isFile = server.Kind == ServerKind.Unix
+            && LibC.statx(LibC.AT_FDCWD, server.File, LibC.AT_SYMLINK_NOFOLLOW, LibC.STATX_BASIC_STATS, &file) == 0 && file.Type == LibC.S_IFSOCK;
+        return new Open(server, fd) { File = isFile ? file : null };
     }
 
     /// <summary>

@@ -93,6 +93,9 @@ public sealed unsafe class DaemonLock : IDisposable
         return null;
     }
 
+    /// <summary>The descriptor: whoever has a copy holds the name, too.</summary>
+    public int Descriptor => _fd;
+
     /// <summary>Leaves it to the next image of the program.</summary>
     public void Leave(DescriptorTable table, string role) => table.Add(role, _fd);
 
