@@ -89,8 +89,7 @@ public sealed partial class Engine
                 break;
 
             case Log line:
-                _log.Write(line.Level, line.Text, _clock.Now.Wall);
-                NoteLogged();
+                LogLine(line, _clock.Now.Wall);
                 break;
 
             case Record record:

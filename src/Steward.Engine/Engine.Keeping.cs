@@ -18,7 +18,6 @@ public sealed partial class Engine
     private const int ValidatedRecord = 6;
     private const int WaitsRecord = 7;
     private const int SignalRecord = 8;
-    private const int LoggedRecord = 9;
 
     // Processes for whose stdin bytes wait. Guarded by the inbox.
     private readonly HashSet<(ProcessId Process, Incarnation Incarnation)> _stdinWaits = [];
@@ -26,6 +25,9 @@ public sealed partial class Engine
     private IStateLog? _stateLog;
     private Func<Action<SnapshotWriter>, byte[]>? _seal;
     private int _field;
+
+    // How many lines the machine has had logged in all lives.
+    private long _lines;
 
     /// <summary>How many tapped bytes have been reported in all lives.</summary>
     public long ArrivedBytes { get; private set; }
@@ -57,6 +59,8 @@ public sealed partial class Engine
 
     private void Checkpoint()
     {
+        // Lines that are not out can be told again from the records alone.
+        _log.Flush();
         lock (_inbox)
         {
             _stateLog!.Checkpoint(_seal!(writer => WriteState(writer, _field)));
@@ -77,9 +81,6 @@ public sealed partial class Engine
     });
 
     private void NoteSignal(int number) => Note(SignalRecord, writer => writer.Integer(2, number));
-
-    /// <summary>A line stands in the activity log. What follows it may take long, a spawn above all: it would stand there twice.</summary>
-    private void NoteLogged() => Note(LoggedRecord, static _ => { });
 
     private void NoteArrival(Arrival arrival) => Note(ArrivalRecord, writer => Write(writer, 2, arrival));
 

@@ -16,6 +16,9 @@ public sealed partial class Engine
     // When the last step was that was written down.
     private Moment _replayedAt;
 
+    // Up to which number a predecessor's lines are out.
+    private long _linesOut;
+
     // The next effect that has an answer may have been carried out, or not.
     private bool _isUncertain;
 
@@ -30,6 +33,7 @@ public sealed partial class Engine
     {
         // Whoever waited has lost its connection.
         _waiting.Clear();
+        _linesOut = log.LinesOut;
         _replay = new Records(records, this, log);
         while (_replay is { } replay && replay.HasMore)
         {
@@ -96,14 +100,23 @@ public sealed partial class Engine
         }
     }
 
+    /// <summary>Logs a line, unless a predecessor did and it is out.</summary>
+    private void LogLine(Core.Effects.Log line, long wall)
+    {
+        if (++_lines > _linesOut)
+        {
+            _log.Write(line.Level, line.Text, wall, _lines);
+        }
+    }
+
     private (Input Input, Moment Now) ReadInput(SnapshotReader reader)
     {
         Moment now = ReadMoment(ref reader);
-        _replayedAt = now;
         return (InputFormat.Read(reader.Record(4, "input")), now);
     }
 
-    private static Moment ReadMoment(ref SnapshotReader reader) => new(reader.Integer(2, "monotonic"), reader.Integer(3, "wall"));
+    private Moment ReadMoment(ref SnapshotReader reader) =>
+        _replayedAt = new Moment(reader.Integer(2, "monotonic"), reader.Integer(3, "wall"));
 
     private static Configuration? ReadValidated(ref SnapshotReader reader) =>
         reader.TryRecord(2, "configuration", out SnapshotReader configuration) ? ConfigurationFormat.Read(configuration) : null;
@@ -164,13 +177,9 @@ public sealed partial class Engine
                 {
                     Answer(effect, replay);
                 }
-                else if (effect is Core.Effects.Log)
+                else if (effect is Core.Effects.Log line)
                 {
-                    SnapshotReader logged = replay.Next(out int kind);
-                    if (kind != LoggedRecord)
-                    {
-                        throw logged.Refusal("kind", $"{kind} stands where a line was logged");
-                    }
+                    LogLine(line, _replayedAt.Wall);
                 }
 
                 return true;
@@ -181,8 +190,6 @@ public sealed partial class Engine
 
         if (!hasAnswer)
         {
-            // Nothing behind a line is done before it is written down that the line is.
-            _isUncertain &= effect is not Core.Effects.Log;
             return false;
         }
 

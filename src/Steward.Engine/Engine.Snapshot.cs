@@ -146,6 +146,7 @@ public sealed partial class Engine
             writer.End();
         }
 
+        writer.Integer(13, _lines);
         writer.End();
     }
 
@@ -226,6 +227,7 @@ public sealed partial class Engine
             inner.End();
         }
 
+        engine._lines = reader.OptionalInteger(13, "lines", 0) ?? 0;
         reader.End();
         // It may be written down again before it starts.
         engine._isAtRest = true;

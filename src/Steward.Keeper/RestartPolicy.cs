@@ -3,13 +3,21 @@ using Steward.Core.Model;
 namespace Steward.Keeper;
 
 /// <summary>When the next daemon is started after one has died: at once, unless they die again and again. No clock of its own.</summary>
+/// <remarks>
+/// Every moment without a daemon is one in which nobody restarts a program, so a daemon that did answer clients is succeeded at once, however
+/// often that happens, up to a rate at which starting is all that the machine would do. One that never came to answer is likely to fail
+/// again, and is tried ever more slowly.
+/// </remarks>
 public sealed class RestartPolicy
 {
     /// <summary>So many deaths within <see cref="Window"/> are answered at once.</summary>
-    public const int FreeDeaths = 3;
+    public const int FreeDeaths = 20;
+
+    /// <summary>So many starts in a row that came to nothing are answered at once.</summary>
+    public const int FreeFailures = 2;
 
     /// <summary>The time over which deaths are counted, in nanoseconds.</summary>
-    public const long Window = 60 * Moment.Second;
+    public const long Window = 10 * Moment.Second;
 
     /// <summary>The longest wait, in nanoseconds.</summary>
     public const long MaxDelay = 30 * Moment.Second;
@@ -22,7 +30,7 @@ public sealed class RestartPolicy
     /// <summary>The daemon answers clients.</summary>
     public void Ready() => Attempt = 0;
 
-    /// <summary>A daemon has died.</summary>
+    /// <summary>A daemon has died, or could not be started.</summary>
     /// <param name="now">Monotonic nanoseconds.</param>
     /// <returns>How long to wait before the next is started, in nanoseconds.</returns>
     public long Died(long now)
@@ -34,7 +42,7 @@ public sealed class RestartPolicy
             _deaths.Dequeue();
         }
 
-        int over = _deaths.Count - FreeDeaths;
+        int over = Math.Max(_deaths.Count - FreeDeaths, Attempt - 1 - FreeFailures);
         return over <= 0 ? 0 : Math.Min(MaxDelay, Moment.Second << Math.Min(over - 1, 10));
     }
 }

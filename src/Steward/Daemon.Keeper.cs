@@ -130,7 +130,7 @@ internal sealed partial class Daemon
     private static int Keep(KeeperStart start) => KeeperProcess.Run(start, SystemClock.Instance, Say);
 
     /// <summary>From here on everything is left with the keeper that a successor needs. Before the first program is started.</summary>
-    private void BeKept(Engine.Engine engine, ProcessHost host, long? childNoFile)
+    private void BeKept(Engine.Engine engine, ProcessHost host, ReplaceableLog log, long? childNoFile)
     {
         if (_keeper is null)
         {
@@ -147,12 +147,13 @@ internal sealed partial class Daemon
 
         _state = state;
         HoldOwn();
-        Keep(engine, childNoFile);
+        Keep(engine, log, childNoFile);
         _keeper.Hold([KeeperStart.StateRole], [state.Descriptor]);
     }
 
-    private void Keep(Engine.Engine engine, long? childNoFile)
+    private void Keep(Engine.Engine engine, ReplaceableLog log, long? childNoFile)
     {
+        log.TellWritten(_state!.LinesAreOut);
         string boot = StateFile.BootId();
         engine.Keep(_state!, CheckpointEngineField, core => Snapshot.Seal(
             new SnapshotOrigin(boot, SystemClock.Instance.Now, Program.Version),
@@ -257,7 +258,7 @@ internal sealed partial class Daemon
         using (engine)
         using (var journal = new JournalHolder(SystemClock.Instance, (level, text) => log.Write(level, text, SystemClock.Instance.Now.Wall)))
         using (ProcessHost host = ProcessHost.Succeed(
-            engine, HostOptions(childNoFile), keeper, known))
+            engine, HostOptions(childNoFile), keeper, new AdoptionFile(Settings.PidFile, engine.Log), known))
         {
             int held = keeper.Table.TryTake(LockRole);
             _lock = held >= 0 ? DaemonLock.Restore(LockName(_configuration), held) : TakeLateLock(engine);
@@ -268,12 +269,12 @@ internal sealed partial class Daemon
             using HookRunner hooks = RunHooks(engine, host, log);
             using var intents = new IntentFile(IntentPath(), engine.Log);
             engine.Intents = intents;
-            engine.Replay(records, _state!);
+            log.TellWritten(_state!.LinesAreOut);
+            engine.Replay(records, _state);
             var parts = new Parts(engine, host, log, journal, childNoFile);
             CatchUp(parts);
             host.EndAdoption();
             host.OutputReported(engine.WaitingBytes);
-            host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), known);
             keeper.Listen(engine.ChildrenExited);
             HoldOwn();
             if (_pidFile is not null)
@@ -282,7 +283,7 @@ internal sealed partial class Daemon
                 _pidFile = PidFile.Write(Settings.PidFile, engine.Pid) ?? _pidFile;
             }
 
-            Keep(engine, childNoFile);
+            Keep(engine, log, childNoFile);
             using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
             DaemonSignals.Unblock();
             host.Begin();

@@ -190,7 +190,7 @@ internal sealed partial class Daemon
                 _keeper.Listen(engine.ChildrenExited);
                 host.EndAdoption();
                 HoldOwn();
-                Keep(engine, childNoFile);
+                Keep(engine, log, childNoFile);
             }
 
             host.Begin();

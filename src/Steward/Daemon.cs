@@ -211,7 +211,7 @@ internal sealed partial class Daemon
         WritePidFile(engine);
         engine.Record(About(DaemonAction.Started, engine));
         Adopt(engine, host, orphans);
-        BeKept(engine, host, limits.ChildNoFile);
+        BeKept(engine, host, log, limits.ChildNoFile);
         engine.BeginRunning();
         engine.Start();
 
@@ -299,7 +299,7 @@ internal sealed partial class Daemon
             ComeUp(engine, host);
             if (_state is not null)
             {
-                Keep(engine, childNoFile);
+                Keep(engine, parts.Log, childNoFile);
             }
         }).GetAwaiter().GetResult();
 

@@ -10,12 +10,22 @@ namespace Steward;
 internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog, IDisposable
 {
     private volatile ActivityLog _log = new(options);
+    private Action<long>? _written;
 
     public string? Path => _log.Path;
 
     public bool IsEnabled(LogLevel level) => _log.IsEnabled(level);
 
     public void Write(LogLevel level, string text, long wall) => _log.Write(level, text, wall);
+
+    public void Write(LogLevel level, string text, long wall, long number) => _log.Write(level, text, wall, number);
+
+    /// <summary>Has somebody told up to which number lines are out, from here on.</summary>
+    public void TellWritten(Action<long> written)
+    {
+        _written = written;
+        _log.Written = written;
+    }
 
     public void Flush() => _log.Flush();
 
@@ -34,7 +44,7 @@ internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog,
         former.Flush();
         try
         {
-            _log = new ActivityLog(options);
+            _log = new ActivityLog(options) { Written = _written };
         }
         catch (StartException e)
         {

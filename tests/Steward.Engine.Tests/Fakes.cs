@@ -47,6 +47,15 @@ internal sealed class FakeLog : IActivityLog
         }
     }
 
+    /// <summary>The number of the last line that had one.</summary>
+    public long LastNumber { get; private set; }
+
+    public void Write(LogLevel level, string text, long wall, long number)
+    {
+        Write(level, text, wall);
+        LastNumber = number;
+    }
+
     public void Flush()
     {
     }

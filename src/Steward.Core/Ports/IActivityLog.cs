@@ -20,6 +20,13 @@ public interface IActivityLog
     /// <param name="wall">Unix nanoseconds of the line's time stamp.</param>
     void Write(LogLevel level, string text, long wall);
 
+    /// <summary>Queues a line of which it is told when it is out (<see cref="IStateLog.LinesAreOut"/>), where somebody keeps that.</summary>
+    /// <param name="level">Its level.</param>
+    /// <param name="text">Its text; may hold newlines.</param>
+    /// <param name="wall">Unix nanoseconds of the line's time stamp.</param>
+    /// <param name="number">Its number among these lines, from 1; each is greater than the one before.</param>
+    void Write(LogLevel level, string text, long wall, long number) => Write(level, text, wall);
+
     /// <summary>
     /// Waits until everything queued so far is handed to the system, so that a client that has its answer also finds the line. Gives
     /// up soon when the disk is stalled, and does not wait again until it has recovered.

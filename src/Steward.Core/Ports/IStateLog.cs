@@ -11,6 +11,12 @@ public interface IStateLog
     /// </summary>
     bool IsCheckpointWanted { get; }
 
+    /// <summary>Up to which number lines of the activity log are handed to the system; those behind it may have been lost with the daemon.</summary>
+    long LinesOut { get; }
+
+    /// <summary>Says up to which number lines of the activity log are handed to the system. Any thread; one at a time.</summary>
+    void LinesAreOut(long number);
+
     /// <summary>
     /// Appends a record; a successor sees it from the moment this returns. Any thread. A record that does not fit is left out with all that
     /// follow, until the next <see cref="Checkpoint"/>.

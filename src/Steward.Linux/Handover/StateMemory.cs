@@ -13,7 +13,8 @@ namespace Steward.Linux.Handover;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Format 1, numbers little-endian. The first page: 8 bytes <c>STEWLOG1</c>, 4 bytes number of the area in force. Two areas of
+/// Format 1, numbers little-endian. The first page: 8 bytes <c>STEWLOG1</c>, 4 bytes number of the area in force, 4 bytes
+/// nothing, 8 bytes number of the last line of the activity log that is out. Two areas of
 /// <see cref="AreaSize"/> follow. An area: 8 bytes length of the checkpoint, 8 bytes length of the log, 8 bytes whose first says that the log is
 /// broken; the checkpoint; the log. The log is frames: 4 bytes length, 4 bytes CRC-32C, the record.
 /// </para>
@@ -29,6 +30,7 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     public const int AreaSize = 64 << 20;
 
     private const int PageSize = 4096;
+    private const int LinesPlace = 16;
     private const int AreaHeader = 24;
     private const int FrameHeader = 8;
     private const long Total = PageSize + (2L * AreaSize);
@@ -55,6 +57,18 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
 
     /// <inheritdoc/>
     public bool IsCheckpointWanted => Volatile.Read(ref _isWanted);
+
+    /// <inheritdoc/>
+    public long LinesOut
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _start is null ? 0 : *(long*)(_start + LinesPlace);
+            }
+        }
+    }
 
     /// <summary>Makes new memory without a checkpoint.</summary>
     public static StateMemory? Create(out string? failure)
@@ -142,6 +156,18 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
             records = found;
             Volatile.Write(ref _isWanted, isBroken || held == 0 || logged > Math.Max(LongLog, held));
             return true;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void LinesAreOut(long number)
+    {
+        lock (_gate)
+        {
+            if (_start is not null)
+            {
+                Volatile.Write(ref *(long*)(_start + LinesPlace), number);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ namespace Steward.Linux.Output;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <see cref="Write"/> only queues. One thread formats what is queued, many lines at a time, and writes it; without lines it sleeps.
+/// <c>Write</c> only queues. One thread formats what is queued, many lines at a time, and writes it; without lines it sleeps.
 /// So neither a slow disk nor a terminal that somebody has stopped holds up those who log.
 /// </para>
 /// <para>
@@ -98,8 +98,14 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
     /// <inheritdoc/>
     public bool IsEnabled(LogLevel level) => level >= Level;
 
+    /// <summary>Told of the last numbered line that is handed to the system, on the writer's thread.</summary>
+    public Action<long>? Written { get; set; }
+
     /// <inheritdoc/>
-    public void Write(LogLevel level, string text, long wall)
+    public void Write(LogLevel level, string text, long wall) => Write(level, text, wall, 0);
+
+    /// <inheritdoc/>
+    public void Write(LogLevel level, string text, long wall, long number)
     {
         if (level < Level)
         {
@@ -116,7 +122,7 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
             }
 
             _characters += text.Length;
-            Enqueue(new Entry(level, text, wall, null, _dropped));
+            Enqueue(new Entry(level, text, wall, null, _dropped, number));
             _dropped = 0;
         }
     }
@@ -203,8 +209,10 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
     {
         while (Take(out long lost))
         {
+            long number = 0;
             foreach (Entry entry in _taken)
             {
+                number = Math.Max(number, entry.Number);
                 if (entry.Order is { } order)
                 {
                     PutOut();
@@ -226,6 +234,11 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
             }
 
             PutOut();
+            if (number > 0)
+            {
+                Written?.Invoke(number);
+            }
+
             lock (_gate)
             {
                 _done += _taken.Count;
@@ -359,5 +372,5 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
     }
 
     /// <summary>One line, or an order.</summary>
-    private readonly record struct Entry(LogLevel Level, string Text, long Wall, Order? Order, long DroppedBefore);
+    private readonly record struct Entry(LogLevel Level, string Text, long Wall, Order? Order, long DroppedBefore, long Number = 0);
 }

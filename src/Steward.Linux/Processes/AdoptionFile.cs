@@ -164,6 +164,32 @@ public sealed unsafe class AdoptionFile : IDisposable
     /// <summary>A spawn failed.</summary>
     public void NotSpawned() => Write("x\n");
 
+    /// <summary>Begins with what runs, in the place of all that an earlier file tells, in one moment.</summary>
+    public void Begin(IEnumerable<Orphan> programs)
+    {
+        foreach (Orphan program in programs)
+        {
+            _living[program.Pid] = program;
+        }
+
+        if (_living.Count > 0)
+        {
+            Write("");
+        }
+    }
+
+    /// <summary>Drops the programs that have ended.</summary>
+    public void Retain(Predicate<int> lives)
+    {
+        foreach (int pid in _living.Keys.Where(pid => !lives(pid)).ToArray())
+        {
+            Ended(pid);
+        }
+    }
+
+    /// <summary>Says whether the file tells of a program with a pid.</summary>
+    public bool Has(int pid) => _living.ContainsKey(pid);
+
     /// <summary>A program was started, or is taken on.</summary>
     public void Add(Orphan program)
     {

@@ -49,7 +49,7 @@ public sealed unsafe partial class ProcessHost
         if (!isDead)
         {
             _survivors.Follow(spawn, pid, controlGroup: null);
-            TakeOver(pid);
+            TakeOver(pid, spawn);
         }
     }
 
@@ -66,20 +66,37 @@ public sealed unsafe partial class ProcessHost
     /// <summary>
     /// The keeper's child, or nobody's any more: then it must be the very process that was started, or nobody knows how that one ended.
     /// </summary>
-    private void TakeOver(int pid)
+    private void TakeOver(int pid, Spawn? spawn = null)
     {
         _children.Add(pid);
-        if (ProcessEntry.Read(pid) is { } entry && entry.Parent == _keeper!.KeeperPid)
+        if (ProcessEntry.Read(pid) is not { } entry)
+        {
+            ForeignEnded(pid, WaitStatus.Unobserved);
+            return;
+        }
+
+        // Where no file tells when it began: by what every program has in its environment from its start.
+        bool isIt = _known.TryGetValue(pid, out ulong began)
+            ? entry.StartTime == began
+            : spawn is not null && ProcessEntry.HasInEnvironment(pid, Survivors.Marks(spawn.Group, spawn.Config.Name));
+        if (entry.Parent == _keeper!.KeeperPid)
         {
             _kept.Add(pid);
         }
-        else if (_known.TryGetValue(pid, out ulong startTime) && _foreign.TryAdd(pid, startTime, out _))
+        else if (isIt && _foreign.TryAdd(pid, entry.StartTime, out _))
         {
             _foreignChildren.Add(pid);
         }
         else
         {
             ForeignEnded(pid, WaitStatus.Unobserved);
+            return;
+        }
+
+        if (spawn is not null && _adoptionFile?.Has(pid) == false)
+        {
+            // The daemon before died over its spawn.
+            _adoptionFile.Spawned(pid, spawn.Group, spawn.Config);
         }
     }
 
@@ -141,6 +158,7 @@ public sealed unsafe partial class ProcessHost
             }
 
             keeper.Adopt([.. _kept.Order()]);
+            _adoptionFile?.Retain(_children.Contains);
         }
     }
 
@@ -183,6 +201,9 @@ public sealed unsafe partial class ProcessHost
             if (descriptors.Ours[i] >= 0)
             {
                 roles[count] = Role(Streams[i], request.Process, request.Incarnation);
+
+                // A daemon that died over this very start left the pipes that it made for it: ours take their place.
+                StateFile.Close(_keeper.Table.TryTake(roles[count]));
                 fds[count++] = descriptors.Ours[i];
             }
         }

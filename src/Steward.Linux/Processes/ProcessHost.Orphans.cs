@@ -17,13 +17,7 @@ public sealed unsafe partial class ProcessHost
     public void Keep(AdoptionFile file, IEnumerable<Orphan> known)
     {
         _adoptionFile = file;
-        foreach (Orphan program in known)
-        {
-            if (_children.Contains(program.Pid))
-            {
-                file.Add(program);
-            }
-        }
+        file.Begin(known.Where(program => _children.Contains(program.Pid)));
     }
 
     /// <summary>The pid file is another one from here on. On the engine's thread.</summary>

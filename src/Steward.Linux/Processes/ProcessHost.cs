@@ -86,8 +86,10 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
     /// <param name="events">As in the constructor.</param>
     /// <param name="options">As in the constructor.</param>
     /// <param name="keeper">Who held what the other had.</param>
-    /// <param name="known">What the adoption file tells.</param>
-    public static ProcessHost Succeed(IProcessHostEvents events, ProcessHostOptions options, KeeperLink keeper, IReadOnlyList<Orphan> known)
+    /// <param name="file">The adoption file; the host's from here on.</param>
+    /// <param name="known">What the file of the other tells.</param>
+    public static ProcessHost Succeed(
+        IProcessHostEvents events, ProcessHostOptions options, KeeperLink keeper, AdoptionFile file, IReadOnlyList<Orphan> known)
     {
         var host = new ProcessHost(
             events, options, Output.OutputHub.AtRest(events, options, DropFor(keeper)), new FastCgiSockets(events, keeper), new Spawner(), keeper);
@@ -96,6 +98,9 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             host._known[program.Pid] = program.StartTime;
         }
 
+        // Before anything is started. What has ended of it is known later.
+        host._adoptionFile = file;
+        file.Begin(known);
         return host;
     }
 

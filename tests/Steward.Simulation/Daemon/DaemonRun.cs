@@ -42,6 +42,7 @@ internal sealed class DaemonRun
     private readonly ConfigurationMaker _configurations;
     private readonly Names _names = new();
     private readonly IntentFile _intents = new();
+    private readonly LogText _log = new();
     private readonly Dictionary<(string, string, int), WaitStatus> _told = [];
 
     // Requests that wait in this life, and those whose clients an earlier life has taken with it.
@@ -163,9 +164,9 @@ internal sealed class DaemonRun
     {
         _lives++;
         _crashes.Begin(_machine.Has(Fault.Crash));
-        var log = new DaemonLog(_crashes, Note);
         var clock = new DaemonClock(_clock);
         var stateLog = new StateLog(_state, _crashes, _random, _tally);
+        var log = new DaemonLog(_log, stateLog, _crashes, _random, _tally, Note);
         Engine.Engine engine;
         Life life;
         if (_state.Checkpoint is { } checkpoint)

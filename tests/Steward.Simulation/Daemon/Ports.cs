@@ -12,9 +12,20 @@ internal sealed class DaemonClock(VirtualClock clock) : IClock
     public Moment Now => clock.Now;
 }
 
-/// <summary>The activity log of one life.</summary>
-internal sealed class DaemonLog(Crashes crashes, Action<string> note) : IActivityLog
+/// <summary>The file of the activity log: what stands there stays.</summary>
+internal sealed class LogText
 {
+    public long Number { get; set; }
+
+    public string Line { get; set; } = "";
+}
+
+/// <summary>The activity log of one life: lines wait in memory before they are out. No line may be missing, and none there twice but the very last.</summary>
+internal sealed class DaemonLog(LogText file, StateLog state, Crashes crashes, SimRandom random, Tally tally, Action<string> note) : IActivityLog
+{
+    private readonly Queue<(long Number, string Line)> _waiting = new();
+    private readonly int _thread = Environment.CurrentManagedThreadId;
+
     public string? Path => null;
 
     public bool IsEnabled(LogLevel level) => level >= LogLevel.Info;
@@ -28,8 +39,42 @@ internal sealed class DaemonLog(Crashes crashes, Action<string> note) : IActivit
         }
     }
 
+    public void Write(LogLevel level, string text, long wall, long number)
+    {
+        Write(level, text, wall);
+        _waiting.Enqueue((number, text));
+        if (random.Percent(30))
+        {
+            PutOut();
+        }
+    }
+
     public void Flush()
     {
+        // Whoever has its answer flushes as well, on a thread of its own: there is none in a simulation.
+        if (Environment.CurrentManagedThreadId == _thread)
+        {
+            PutOut();
+        }
+    }
+
+    private void PutOut()
+    {
+        while (_waiting.TryDequeue(out (long Number, string Line) next))
+        {
+            if (next.Number == file.Number && next.Line == file.Line && state.LinesOut < file.Number)
+            {
+                tally.Count("lines logged twice");
+            }
+            else if (next.Number != file.Number + 1)
+            {
+                throw new InvariantException($"behind line {file.Number} comes line {next.Number}: {next.Line}");
+            }
+
+            (file.Number, file.Line) = next;
+            crashes.Point("logged");
+            state.LinesAreOut(next.Number);
+        }
     }
 
     public void Reopen() => crashes.Point("reopen");

@@ -8,6 +8,8 @@ internal sealed class StateMemory
     public byte[]? Checkpoint { get; set; }
 
     public List<ReadOnlyMemory<byte>> Records { get; } = [];
+
+    public long LinesOut { get; set; }
 }
 
 /// <summary>The state log of one life.</summary>
@@ -18,6 +20,14 @@ internal sealed class StateLog(StateMemory memory, Crashes crashes, SimRandom ra
     private bool _isBroken;
 
     public bool IsCheckpointWanted => _isBroken || memory.Records.Count >= _left;
+
+    public long LinesOut => memory.LinesOut;
+
+    public void LinesAreOut(long number)
+    {
+        crashes.Point("line");
+        memory.LinesOut = number;
+    }
 
     public void Append(ReadOnlySpan<byte> record)
     {
