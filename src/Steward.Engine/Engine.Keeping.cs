@@ -32,6 +32,9 @@ public sealed partial class Engine
     /// <summary>How many tapped bytes have been reported in all lives.</summary>
     public long ArrivedBytes { get; private set; }
 
+    /// <summary>How many pieces of output, tapped or captured, have been reported in all lives: what a successor of the hub need not report again.</summary>
+    public long ArrivedReports { get; private set; }
+
     /// <summary>Whether the start-up sequence is complete; when not, a successor has to load the rest of the configuration and to begin.</summary>
     public bool IsUp => _supervisor.IsUp;
 
@@ -120,6 +123,11 @@ public sealed partial class Engine
 
     private void Count(Arrival arrival)
     {
+        if (arrival.Data is not null)
+        {
+            ArrivedReports++;
+        }
+
         if (arrival is { Data: { } data, IsCapture: false })
         {
             ArrivedBytes += data.Length;

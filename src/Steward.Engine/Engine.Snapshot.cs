@@ -147,6 +147,7 @@ public sealed partial class Engine
         }
 
         writer.Integer(13, _lines);
+        writer.Integer(14, ArrivedReports);
         writer.End();
     }
 
@@ -228,6 +229,7 @@ public sealed partial class Engine
         }
 
         engine._lines = reader.OptionalInteger(13, "lines", 0) ?? 0;
+        engine.ArrivedReports = reader.OptionalInteger(14, "arrivedReports", 0) ?? 0;
         reader.End();
         // It may be written down again before it starts.
         engine._isAtRest = true;

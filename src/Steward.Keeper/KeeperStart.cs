@@ -19,9 +19,6 @@ public sealed record KeeperStart(IReadOnlyList<string> Words, string StartPath, 
     /// <summary>Under which role the file is held that the daemon runs: its successor is started from the same one.</summary>
     public const string ImageRole = "image";
 
-    /// <summary>Under which role the output is held that was read and may not have been written.</summary>
-    public const string OutputRole = "output";
-
     /// <summary>What is held from the first moment: by a keeper that was a daemon.</summary>
     public IReadOnlyDictionary<string, int> Held { get; init; } = new Dictionary<string, int>();
 

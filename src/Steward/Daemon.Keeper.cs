@@ -139,6 +139,7 @@ internal sealed partial class Daemon
 
         _keeper.Listen(engine.ChildrenExited);
         host.EndAdoption();
+        host.KeepOutput(engine.ArrivedReports);
         if (StateMemory.Create(out string? failure) is not { } state)
         {
             engine.Log(LogLevel.Critical, $"the daemon's death would not be survived: {failure}");
@@ -286,6 +287,7 @@ internal sealed partial class Daemon
             Keep(engine, log, childNoFile);
             using DaemonSignals signals = DaemonSignals.Listen(number => TakeSignal(engine, number));
             DaemonSignals.Unblock();
+            host.RecoverOutput(engine.ArrivedReports);
             host.Begin();
             engine.Record(About(DaemonAction.Recovered, engine) with { Reason = keeper.Death });
             engine.Start();

@@ -191,6 +191,7 @@ internal sealed partial class Daemon
                 host.EndAdoption();
                 HoldOwn();
                 Keep(engine, log, childNoFile);
+                host.KeepOutput(engine.ArrivedReports);
             }
 
             host.Begin();

@@ -370,6 +370,7 @@ internal sealed partial class Daemon
                 table.Add(KeeperStart.StateRole, _state.Descriptor);
             }
 
+            parts.Host.LeaveOutput(table);
             parts.Log.Leave(table, LogRole);
             _lock?.Leave(table, LockRole);
             table.Save(writer, DescriptorsField);

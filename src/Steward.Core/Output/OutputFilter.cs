@@ -15,6 +15,8 @@ namespace Steward.Core.Output;
 /// </remarks>
 public sealed class OutputFilter
 {
+    private const int CapturingPlace = 1 << 24;
+
     private readonly OutputFilterOptions _options;
     private readonly CaptureBuffer? _capture;
     private AnsiStripper _stripper;
@@ -90,6 +92,40 @@ public sealed class OutputFilter
 
     /// <summary>Empties the capture without ending it (the logs of the process were cleared).</summary>
     public void ClearCapture() => _capture?.Clear();
+
+    /// <summary>Where in its stream it is, as a number; 0: in the middle of nothing, as at the beginning.</summary>
+    public int Place => _stripper.State | (_held << 8) | (_capturing ? CapturingPlace : 0);
+
+    /// <summary>What the capture under way has; valid until the next change.</summary>
+    public ReadOnlySpan<byte> UnderCapture => _capture is { Length: > 0 } ? _capture.Contents() : default;
+
+    /// <summary>Goes on, from the beginning of its stream, where another filter with the same options was.</summary>
+    /// <param name="place">The other's <see cref="Place"/>.</param>
+    /// <param name="captured">The other's <see cref="UnderCapture"/>.</param>
+    /// <returns>False, and nothing is changed, when that is no place of a filter with these options.</returns>
+    public bool TryGoOn(int place, ReadOnlySpan<byte> captured)
+    {
+        int stripper = place & 0xff;
+        int held = (place & ~CapturingPlace) >> 8;
+        bool capturing = (place & CapturingPlace) != 0;
+        int token = (capturing ? EndToken : BeginToken).Length;
+        if (place < 0 || stripper > AnsiStripper.LastState || held >= token
+            || (stripper > 0 && !_options.StripAnsi) || ((held > 0 || capturing) && _capture is null) || (!captured.IsEmpty && !capturing))
+        {
+            return false;
+        }
+
+        _stripper = new AnsiStripper(stripper);
+        _held = held;
+        _capturing = capturing;
+        _capture?.Clear();
+        if (!captured.IsEmpty)
+        {
+            _capture!.Append(captured);
+        }
+
+        return true;
+    }
 
     /// <summary>Writes everything down that this filter knows, as a field: its options and where in its stream it is.</summary>
     public void Save(SnapshotWriter writer, int field)

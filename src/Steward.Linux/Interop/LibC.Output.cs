@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Steward.Linux.Interop;
 
-// Moving bytes: man 7 epoll, man 2 eventfd, lseek, ftruncate, ppoll, send; man 3 localtime_r.
+// Moving bytes: man 7 epoll, man 2 eventfd, splice, lseek, ftruncate, ppoll, send; man 3 localtime_r.
 internal static unsafe partial class LibC
 {
     internal const int EPOLL_CLOEXEC = 0x80000;
@@ -20,6 +20,8 @@ internal static unsafe partial class LibC
     internal const int AT_EMPTY_PATH = 0x1000;
     internal const int F_SETPIPE_SZ = 1031;
     internal const nuint FIONREAD = 0x541b;
+    internal const uint SPLICE_F_MOVE = 1;
+    internal const uint SPLICE_F_NONBLOCK = 2;
 
     internal const int SOCK_DGRAM = 2;
     internal const int SOCK_NONBLOCK = 0x800;
@@ -57,6 +59,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial int ppoll(PollFd* fds, nuint count, TimeSpec* timeout, void* mask);
+
+    [LibraryImport("libc", SetLastError = true)]
+    internal static partial nint splice(int from, long* fromOffset, int to, long* toOffset, nuint count, uint flags);
 
     [LibraryImport("libc", SetLastError = true)]
     internal static partial nint lseek(int fd, nint offset, int whence);

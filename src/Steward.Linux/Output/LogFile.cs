@@ -92,6 +92,9 @@ internal sealed unsafe class LogFile
     /// <summary>Says whether bytes wait for the reader.</summary>
     internal bool IsBlocked => Volatile.Read(ref _pendingLength) > 0;
 
+    /// <summary>How many bytes wait for the reader.</summary>
+    internal int WaitingBytes => Volatile.Read(ref _pendingLength);
+
     /// <summary>The descriptor, to wait for the reader.</summary>
     internal int Descriptor => _fd;
 
@@ -186,42 +189,61 @@ internal sealed unsafe class LogFile
     }
 
     /// <summary>Writes, then rotates when the file has reached its limit. Pieces are never cut by a rotation.</summary>
-    internal void Write(ReadOnlySpan<byte> data)
+    /// <param name="data">The piece.</param>
+    /// <param name="memory">Is told beforehand what is done to which file, so that a successor can go on; null: there will be none.</param>
+    internal void Write(ReadOnlySpan<byte> data, OutputMemory? memory = null)
     {
         lock (_gate)
         {
-            if (_pendingLength > 0)
+            Announce(memory);
+            Put(data);
+            RotateWhenFull(memory);
+        }
+    }
+
+    /// <summary>
+    /// Completes the write of a piece that another process had begun when it died: exactly what is missing is written, and a rotation is
+    /// brought to its end.
+    /// </summary>
+    /// <returns>False when nobody can tell whether it was written, as this is no file: nothing is done then.</returns>
+    internal bool Complete(ReadOnlySpan<byte> data, OutputMemory memory)
+    {
+        lock (_gate)
+        {
+            if (_kind != Kind.File)
             {
-                Keep(data);
-                return;
+                return false;
             }
 
-            int written = WriteNow(data, out int errno);
-            if (written < data.Length)
+            (FileIdentity file, long before) = memory.Target;
+            if (memory.PieceStage == OutputMemory.Stage.Rotating)
             {
-                if (errno == Errno.EAGAIN)
-                {
-                    Keep(data[written..]);
-                }
-                else
-                {
-                    Lose(data.Length - written, errno);
-                }
-            }
-            else if (_lost > 0)
-            {
-                SayRecovered();
+                CompleteRotation(file, memory);
+                return true;
             }
 
-            if (_rotateAt != long.MaxValue)
+            if (file == Identity)
             {
-                // The true end of the file, also after somebody else has appended or cut it.
-                _position = LibC.lseek(_fd, 0, LibC.SEEK_CUR);
-                if (_position >= _rotateAt)
-                {
-                    Rotate();
-                }
+                Put(data[Written(_fd, before, data)..]);
             }
+            else if (OpenRenamed(file) is { } renamed)
+            {
+                // Somebody has moved it away; what follows goes to the new one, this still belongs there.
+                (_fd, int present) = (renamed.Fd, _fd);
+                Put(data[Written(_fd, before, data)..]);
+                (_fd, present) = (present, _fd);
+                _ = LibC.close(present);
+                return true;
+            }
+            else
+            {
+                // With it went what was written to it.
+                Announce(memory);
+                Put(data);
+            }
+
+            RotateWhenFull(memory);
+            return true;
         }
     }
 
@@ -406,6 +428,168 @@ internal sealed unsafe class LogFile
         }
     }
 
+    private void Announce(OutputMemory? memory)
+    {
+        if (memory is null)
+        {
+            return;
+        }
+
+        if (_kind == Kind.File)
+        {
+            // The true end: somebody else may have appended or cut.
+            memory.Writing(Identity, LibC.lseek(_fd, 0, LibC.SEEK_END));
+        }
+        else
+        {
+            memory.Passing(OutputMemory.Stage.Passing);
+        }
+    }
+
+    private void Put(ReadOnlySpan<byte> data)
+    {
+        if (_pendingLength > 0)
+        {
+            Keep(data);
+            return;
+        }
+
+        int written = WriteNow(data, out int errno);
+        if (written < data.Length)
+        {
+            if (errno == Errno.EAGAIN)
+            {
+                Keep(data[written..]);
+            }
+            else
+            {
+                Lose(data.Length - written, errno);
+            }
+        }
+        else if (_lost > 0)
+        {
+            SayRecovered();
+        }
+    }
+
+    private void RotateWhenFull(OutputMemory? memory)
+    {
+        if (_rotateAt != long.MaxValue && _pendingLength == 0)
+        {
+            // The true end of the file, also after somebody else has appended or cut it.
+            _position = LibC.lseek(_fd, 0, LibC.SEEK_END);
+            if (_position >= _rotateAt)
+            {
+                memory?.Point?.Invoke();
+                Rotate(memory, _backups - 1);
+            }
+        }
+    }
+
+    /// <summary>A file that was being rotated when another process died: what was renamed stays so, the rest follows.</summary>
+    private void CompleteRotation(FileIdentity file, OutputMemory memory)
+    {
+        if (file != Identity || !CanRotate)
+        {
+            // The last one was renamed, and ours is new.
+            return;
+        }
+
+        if (_backups == 0)
+        {
+            // Emptied already when it is shorter.
+            RotateWhenFull(memory);
+            return;
+        }
+
+        int step = Math.Min(memory.Step, _backups - 1);
+        LibC.StatX stat;
+        bool isRenamed = LibC.statx(LibC.AT_FDCWD, Numbered(step), 0, LibC.STATX_BASIC_STATS, &stat) != 0;
+        Rotate(memory, isRenamed ? step - 1 : step);
+    }
+
+    /// <summary>How much of a piece stands in a file already: the bytes behind what the file had before.</summary>
+    private static int Written(int fd, long before, ReadOnlySpan<byte> data)
+    {
+        const int searched = 4 << 20;
+        long added = LibC.lseek(fd, 0, LibC.SEEK_END) - before;
+        if (added <= 0)
+        {
+            return 0;
+        }
+
+        int count = (int)Math.Min(added, data.Length);
+        byte[] there = ReadBack(fd, before, (int)Math.Min(added, searched));
+        if (there.Length < count || data[..count].SequenceEqual(there.AsSpan(0, count)))
+        {
+            // Or it may not be read: then its length has to do.
+            return count;
+        }
+
+        // Somebody else appends there as well.
+        return there.AsSpan().IndexOf(data) >= 0 ? data.Length : 0;
+    }
+
+    private static byte[] ReadBack(int fd, long from, int count)
+    {
+        int readable = LibC.open(
+            "/proc/self/fd/" + fd.ToString(CultureInfo.InvariantCulture), LibC.O_RDONLY | LibC.O_CLOEXEC | LibC.O_NOCTTY | LibC.O_NONBLOCK, 0);
+        if (readable < 0)
+        {
+            return [];
+        }
+
+        byte[] bytes = new byte[count];
+        int done = 0;
+        fixed (byte* start = bytes)
+        {
+            while (done < count)
+            {
+                nint more = LibC.pread(readable, start + done, (nuint)(count - done), (nint)(from + done));
+                if (more <= 0 && !LibC.Interrupted(more))
+                {
+                    break;
+                }
+
+                done += (int)Math.Max(0, more);
+            }
+        }
+
+        _ = LibC.close(readable);
+        return bytes[..done];
+    }
+
+    /// <summary>Looks in the folder of the log for the file under another name and opens it.</summary>
+    private Opened? OpenRenamed(FileIdentity file)
+    {
+        const int mostNames = 100_000;
+        try
+        {
+            string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+            foreach (string name in Directory.EnumerateFiles(folder).Take(mostNames))
+            {
+                LibC.StatX stat;
+                if (LibC.statx(LibC.AT_FDCWD, name, 0, LibC.STATX_BASIC_STATS, &stat) == 0
+                    && new FileIdentity(stat.DeviceMajor, stat.DeviceMinor, stat.Inode) == file && stat.Type == LibC.S_IFREG
+                    && Opened.Try(name, out Opened opened) == 0)
+                {
+                    if (opened.Identity == file)
+                    {
+                        return opened;
+                    }
+
+                    opened.Close();
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            _say(LogLevel.Error, $"where log {PythonText.Repr(Path)} was moved to cannot be looked for: {e.Message}");
+        }
+
+        return null;
+    }
+
     private bool CanRotate => _maxBytes > 0 && _kind == Kind.File && !Opened.IsStandardStream(Path);
 
     private void Adopt(Opened opened)
@@ -516,11 +700,14 @@ internal sealed unsafe class LogFile
         }
     }
 
-    private void Rotate()
+    /// <param name="memory">Is told of each step before it is made.</param>
+    /// <param name="first">The highest number of a file that is still to be renamed.</param>
+    private void Rotate(OutputMemory? memory, int first)
     {
         int errno = 0;
         if (_backups == 0)
         {
+            memory?.Rotating(0);
             if (LibC.ftruncate(_fd, 0) == 0)
             {
                 _position = 0;
@@ -532,8 +719,10 @@ internal sealed unsafe class LogFile
         }
         else
         {
-            for (int i = _backups - 1; i >= 0 && errno == 0; i--)
+            for (int i = first; i >= 0 && errno == 0; i--)
             {
+                memory?.Rotating(i);
+
                 // Whoever removed one of them meanwhile is right.
                 if (LibC.rename(Numbered(i), Numbered(i + 1)) != 0 && LibC.LastError != Errno.ENOENT)
                 {
@@ -542,6 +731,7 @@ internal sealed unsafe class LogFile
             }
 
             Opened opened = default;
+            memory?.Point?.Invoke();
             errno = errno == 0 ? Opened.Try(Path, out opened) : errno;
             if (errno == 0)
             {

@@ -5,6 +5,7 @@ using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Output;
 using Steward.Core.Ports;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 using Steward.Linux.Processes;
 
@@ -39,7 +40,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     internal const int Credit = 4 << 20;
 
     /// <summary>One read, and so one PROCESS_LOG event, at the most.</summary>
-    private const int BufferSize = 128 << 10;
+    private const int BufferSize = OutputMemory.BufferSize;
 
     /// <summary>What an untouched pipe holds.</summary>
     private const int PipeSize = 64 << 10;
@@ -268,8 +269,15 @@ internal sealed unsafe partial class OutputHub : IOutputHub
         Post(new Order(OrderKind.Stop, null));
         if (_thread is null || _thread.Join(StopPatience))
         {
+            if (_thread is null)
+            {
+                // It never began: what the pipes hold is somebody else's.
+                CloseAll();
+            }
+
             _poller.Dispose();
             _syslog.Dispose();
+            _memory?.Dispose();
             NativeMemory.AlignedFree(_buffer);
         }
     }
@@ -455,8 +463,8 @@ internal sealed unsafe partial class OutputHub : IOutputHub
                     break;
 
                 case OrderKind.ClearCaptures:
-                    order.Child!.Stdout?.Filter.ClearCapture();
-                    order.Child.Stderr?.Filter.ClearCapture();
+                    ClearCapture(order.Child!.Stdout);
+                    ClearCapture(order.Child.Stderr);
                     break;
 
                 case OrderKind.ReopenLogs:
@@ -517,6 +525,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
         if (stream.Log is { IsBlocked: true } blocked)
         {
             Pause(stream, WaitFor(blocked).Waiting);
+            CountWaiting();
         }
         else
         {
@@ -528,6 +537,11 @@ internal sealed unsafe partial class OutputHub : IOutputHub
 
     private nint ReadPipe(OutputStream stream)
     {
+        if (_memory is { } memory)
+        {
+            return memory.Read(stream.Descriptor, stream.Key, _reports);
+        }
+
         nint count;
         do
         {
@@ -541,7 +555,9 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     private void Take(OutputStream stream, int count)
     {
         var sink = new Sink(this, stream);
-        stream.Filter.Write(new ReadOnlySpan<byte>(_buffer, count), ref sink);
+        _piece = 0;
+        stream.Filter.Write(new ReadOnlySpan<byte>(_memory is null ? _buffer : _memory.Buffer, count), ref sink);
+        Settle(stream);
     }
 
     private void NoticeFullness(OutputStream stream, int count)
@@ -586,7 +602,22 @@ internal sealed unsafe partial class OutputHub : IOutputHub
             return;
         }
 
+        if (stream.Filter.Place != 0)
+        {
+            _memory?.Begin(OutputMemory.Kind.End, stream.Key, _reports);
+            Flush(stream);
+        }
+
+        Unwatch(stream, stream.Descriptor);
+        stream.IsHot = false;
+        _ = LibC.close(stream.Descriptor);
+        stream.Descriptor = -1;
+    }
+
+    private void Flush(OutputStream stream)
+    {
         var sink = new Sink(this, stream);
+        _piece = 0;
         long unfinished = stream.Filter.Flush(ref sink);
         if (unfinished > 0)
         {
@@ -595,10 +626,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
                 $"'{stream.Child.Name}' {Name(stream.Channel)} ended within a capture; its {unfinished} bytes are lost"));
         }
 
-        Unwatch(stream, stream.Descriptor);
-        stream.IsHot = false;
-        _ = LibC.close(stream.Descriptor);
-        stream.Descriptor = -1;
+        Settle(stream);
     }
 
     private string? Finish(ChildOutput child)
@@ -699,6 +727,7 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     private void Unblock(BlockedLog blocked)
     {
         blocked.Log.WritePending();
+        CountWaiting();
         if (blocked.Log.IsBlocked)
         {
             return;
@@ -812,12 +841,18 @@ internal sealed unsafe partial class OutputHub : IOutputHub
     {
         public void Log(ReadOnlySpan<byte> data)
         {
-            stream.Log?.Write(data);
             if (stream.Log is not { IsFile: true })
             {
                 (stream.Recent ??= new RecentOutput()).Add(data);
             }
 
+            if (hub._memory is { } memory)
+            {
+                hub.Log(stream, data, memory);
+                return;
+            }
+
+            stream.Log?.Write(data);
             if (stream.SyslogPrefix is { } prefix)
             {
                 hub._syslog.Send(prefix, data, WallClock.Now);
@@ -826,14 +861,19 @@ internal sealed unsafe partial class OutputHub : IOutputHub
 
         public void Tap(ReadOnlySpan<byte> data)
         {
-            if (stream.IsTapped)
+            if (stream.IsTapped && hub.IsNews())
             {
                 Interlocked.Add(ref hub._outstanding, data.Length);
                 hub._events.Output(stream.Child.Process, stream.Child.Incarnation, stream.Channel, data.ToArray());
             }
         }
 
-        public void Captured(ReadOnlySpan<byte> data) =>
-            hub._events.Communication(stream.Child.Process, stream.Child.Incarnation, stream.Channel, data.ToArray());
+        public void Captured(ReadOnlySpan<byte> data)
+        {
+            if (hub.IsNews())
+            {
+                hub._events.Communication(stream.Child.Process, stream.Child.Incarnation, stream.Channel, data.ToArray());
+            }
+        }
     }
 }

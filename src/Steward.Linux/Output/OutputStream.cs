@@ -1,5 +1,6 @@
 using Steward.Core.Model;
 using Steward.Core.Output;
+using Steward.Linux.Handover;
 
 namespace Steward.Linux.Output;
 
@@ -30,6 +31,12 @@ internal sealed class OutputStream(ChildOutput child, OutputChannel channel, int
 
     /// <summary>The last bytes of what goes to no file; null before the first.</summary>
     public RecentOutput? Recent { get; set; }
+
+    /// <summary>Its name in the memory of the hub.</summary>
+    public StreamKey Key => new(Child.Process, Child.Incarnation, Channel);
+
+    /// <summary>Where in the memory the state of its filter is written; -1 while that is in the middle of nothing.</summary>
+    public int Slot { get; set; } = -1;
 
     /// <summary>Whether it is not read until somebody has room.</summary>
     public bool IsPaused { get; set; }

@@ -72,6 +72,22 @@ internal interface IOutputHub : IDisposable
     /// <summary>Writes everything down that this hub knows, as a field, and leaves its descriptors. While it is at rest.</summary>
     void Save(SnapshotWriter writer, int field, DescriptorTable table);
 
+    /// <summary>
+    /// From here on what is in hand is written down in new memory, for a successor. While no output moves: before the first child, or
+    /// before <see cref="Begin"/>.
+    /// </summary>
+    /// <param name="memory">The memory; the hub owns it from here on.</param>
+    /// <param name="reports">How many reports of output the engine has had in all lives.</param>
+    void Remember(OutputMemory memory, long reports);
+
+    /// <summary>
+    /// Brings to its end what another hub had in hand when its process died, and goes on with its memory. When all children are attached,
+    /// before <see cref="Begin"/>. A death meanwhile does no harm: the next hub does the rest.
+    /// </summary>
+    /// <param name="memory">The other's memory; this hub owns it from here on.</param>
+    /// <param name="reports">How many reports of output the engine has had in all lives.</param>
+    void Recover(OutputMemory memory, long reports);
+
     /// <summary>Lets a hub that was read back begin: from here on it reads and writes.</summary>
     void Begin();
 }

@@ -14,6 +14,9 @@ public sealed unsafe partial class ProcessHost
 
     private readonly KeeperLink? _keeper;
 
+    // Ours, or that of the daemon before until it is recovered.
+    private OutputMemory? _output;
+
     // Programs that a daemon before has started: they are the keeper's children. Those among _children.
     private readonly HashSet<int> _kept = [];
 
@@ -162,9 +165,96 @@ public sealed unsafe partial class ProcessHost
         }
     }
 
+    /// <summary>
+    /// From here on output that is being read is left with the keeper as well. Before the first program is started, or on a host that was
+    /// restored and has not begun. Where it is refused the log says so, and everything goes on without.
+    /// </summary>
+    /// <param name="reports">How many reports of output the engine has had in all lives.</param>
+    public void KeepOutput(long reports)
+    {
+        if (_keeper is null)
+        {
+            return;
+        }
+
+        _output = OutputMemory.Create(out string? failure);
+        if (_output is null)
+        {
+            _events.Log(LogLevel.Critical, $"output that is being read would be lost with the daemon: {failure}");
+            return;
+        }
+
+        _hub.Remember(_output, reports);
+        HoldOutput(_output);
+    }
+
+    /// <summary>
+    /// Goes on with the output that the daemon before had in hand. On a host that has not begun, after everything was adopted.
+    /// </summary>
+    /// <param name="reports">How many reports of output the engine has had in all lives.</param>
+    public void RecoverOutput(long reports)
+    {
+        if (_output is { } memory)
+        {
+            _hub.Recover(memory, reports);
+        }
+        else
+        {
+            KeepOutput(reports);
+        }
+    }
+
+    /// <summary>Leaves the descriptors of the output that is being read to whoever takes the keeper's place.</summary>
+    public void LeaveOutput(DescriptorTable table)
+    {
+        if (_output is { } memory)
+        {
+            table.Add(OutputMemory.Roles[0], memory.Descriptor);
+            if (memory.ScratchRead >= 0)
+            {
+                table.Add(OutputMemory.Roles[1], memory.ScratchRead);
+                table.Add(OutputMemory.Roles[2], memory.ScratchWrite);
+            }
+        }
+    }
+
     /// <summary>The name of the descriptor of a role: of a stream of a program.</summary>
     internal static string Role(string stream, ProcessId process, Incarnation incarnation) =>
         string.Create(CultureInfo.InvariantCulture, $"{stream}:{process.Value}:{incarnation.Value}");
+
+    private void HoldOutput(OutputMemory memory)
+    {
+        if (memory.ScratchRead >= 0)
+        {
+            _keeper!.Hold(OutputMemory.Roles, [memory.Descriptor, memory.ScratchRead, memory.ScratchWrite]);
+        }
+        else
+        {
+            _keeper!.Drop(OutputMemory.Roles);
+            _keeper.Hold(OutputMemory.Roles.AsSpan(0, 1), [memory.Descriptor]);
+        }
+    }
+
+    /// <summary>Takes the memory of the daemon before, which must not be given up with the rest of what nobody takes.</summary>
+    private void TakeOutput(DescriptorTable table)
+    {
+        int fd = table.TryTake(OutputMemory.Roles[0]);
+        if (fd < 0)
+        {
+            return;
+        }
+
+        int read = table.TryTake(OutputMemory.Roles[1]);
+        int write = table.TryTake(OutputMemory.Roles[2]);
+        _output = OutputMemory.Open(fd, read, write, out string? failure);
+        if (_output is null)
+        {
+            _events.Log(LogLevel.Critical, $"output that was being read is lost: {failure}");
+            StateFile.Close(fd);
+            StateFile.Close(read);
+            StateFile.Close(write);
+        }
+    }
 
     private bool TryFindKept(out int pid, out WaitStatus status)
     {

@@ -101,6 +101,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         // Before anything is started. What has ended of it is known later.
         host._adoptionFile = file;
         file.Begin(known);
+        host.TakeOutput(keeper.Table);
         return host;
     }
 

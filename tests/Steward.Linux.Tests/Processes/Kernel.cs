@@ -237,6 +237,10 @@ internal sealed unsafe class CollectingHub(IProcessHostEvents events) : IOutputH
 
     public void Save(SnapshotWriter writer, int field, DescriptorTable table) => throw new UnreachableException();
 
+    public void Remember(OutputMemory memory, long reports) => throw new NotSupportedException();
+
+    public void Recover(OutputMemory memory, long reports) => throw new NotSupportedException();
+
     public void Begin() => throw new UnreachableException();
 
     public void Dispose()
