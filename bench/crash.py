@@ -2,9 +2,10 @@
 """Kills the daemon, and its keeper, again and again under programs that write numbered lines, and accounts for everything.
 
     bench/crash.py [--programs 200] [--crashes 50] [--keeper-crashes 20] [--daemon PATH] [--seed N] [--json FILE]
+                   [--interval US]
     bench/crash.py --supervisor --crashes 10     # Supervisor, started again at once as an init system would
 
-Of twenty programs seventeen write 50 lines a second and one a line a second; two exit every 1 to 3 s with a random exit status, a quarter of
+Of twenty programs seventeen write 50 lines a second (--interval) and one a line a second; two exit every 1 to 3 s with a random exit status, a quarter of
 them at the very moment of each crash. Every run keeps an account of its own in a file: its last line whose write() returned, and
 the exit status it is about to have. gcc is needed. The exit status is 1 when Steward lost anything, and that of Supervisor's run is 0.
 """
@@ -169,7 +170,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
                 name, exits = f'{kind}{i:04d}', kind == 'x'
                 self.names[name] = exits
                 f.write(f'''[program:{name}]
-command={kid} {folder}/runs {1000000 if kind == 'q' else 20000} {int(exits)} {i // 10}
+command={kid} {folder}/runs {1000000 if kind == 'q' else given.interval} {int(exits)} {i // 10}
 autorestart=true
 startsecs={0 if exits else 1}
 redirect_stderr=true
@@ -383,6 +384,7 @@ def main():
     parser.add_argument('--programs', type=int, default=200)
     parser.add_argument('--crashes', type=int, default=50)
     parser.add_argument('--keeper-crashes', type=int, default=20)
+    parser.add_argument('--interval', type=int, default=20000, help='microseconds between two lines of a program')
     parser.add_argument('--supervisor', action='store_true', help='/usr/bin/supervisord, which has no keeper')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--json', help='a file for the figures; without it they come after the table')

@@ -271,7 +271,9 @@ internal sealed unsafe class OutputMemory : IDisposable
         }
         while (LibC.Interrupted(count));
 
+        Point?.Invoke();
         Volatile.Write(ref _header->Length, (int)Math.Max(0, count));
+        Point?.Invoke();
         if (count <= 0)
         {
             Commit();

@@ -279,6 +279,19 @@ public sealed class OutputFilterTests
         Assert.Contains(field, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(4, false, "")]
+    [InlineData(1, false, "")]
+    [InlineData(-1, true, "")]
+    [InlineData(24 << 8, true, "")]
+    [InlineData(0, true, "x")]
+    public void A_place_that_is_none_is_refused_and_nothing_changes(int place, bool captures, string captured)
+    {
+        var filter = new OutputFilter(new OutputFilterOptions { CaptureMaxBytes = captures ? 10 : 0 });
+        Assert.False(filter.TryGoOn(place, Encoding.Latin1.GetBytes(captured)));
+        Assert.Equal(0, filter.Place);
+    }
+
     private static byte[] Written(OutputFilter filter) =>
         Snapshot.Seal(new SnapshotOrigin("boot", default, "1"), writer => filter.Save(writer, 1));
 

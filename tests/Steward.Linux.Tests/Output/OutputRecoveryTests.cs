@@ -138,7 +138,7 @@ public sealed class OutputRecoveryTests
     }
 
     [Fact]
-    public void More_captures_than_there_is_room_for_are_said_and_the_output_goes_on()
+    public void A_place_for_a_filter_is_given_out_once_and_again_when_it_is_free()
     {
         using OutputMemory memory = OutputMemory.Create(out _)!;
         memory.Begin(OutputMemory.Kind.State, default, 0);
@@ -150,6 +150,60 @@ public sealed class OutputRecoveryTests
         Assert.Equal(-1, memory.Keep(-1, default, 1, default));
         memory.Free(7);
         Assert.Equal(7, memory.Keep(-1, default, 1, default));
+    }
+
+    [Theory]
+    [InlineData(1, "", false)]
+    [InlineData(2, "", true)]
+    [InlineData(3, "one\n", false)]
+    public void Without_a_pipe_of_its_own_only_what_is_within_the_read_is_lost_and_the_log_says_so(int death, string log, bool isLost)
+    {
+        using var given = new Given(withPipe: false);
+        given.Succeed();
+        given.Write("one\n");
+        int points = 0;
+        given.OnPoint = () =>
+        {
+            if (++points == death)
+            {
+                throw new Death();
+            }
+        };
+        Assert.Throws<Death>(given.Read);
+        given.OnPoint = static () => { };
+        given.Succeed();
+        given.Recover();
+        Assert.Equal(log, given.Logs()["out"]);
+        Assert.Equal(isLost, given.Lines.Contains("what was being read of 'web' stdout may be lost"));
+        given.Read();
+        Assert.Equal(isLost ? "" : "one\n", given.Logs()["out"]);
+    }
+
+    [Fact]
+    public void A_capture_beyond_what_is_kept_loses_its_beginning_and_the_log_says_so()
+    {
+        using var given = new Given { Config = static config => config with { Stdout = config.Stdout with { CaptureMaxBytes = 1 << 20 } } };
+        given.Succeed();
+        given.Write(Begin + new string('a', 30_000));
+        given.Read();
+        given.Write(new string('b', 60_000));
+        given.Read();
+        given.Succeed();
+        given.Recover();
+        given.Write(End);
+        given.Read();
+        int kept = OutputMemory.CaptureSize - 60_000;
+        Assert.Equal([$"captured '{new string('a', kept)}{new string('b', 60_000)}'"], given.Reports);
+        Assert.Contains($"the first {30_000 - kept} bytes of what 'web' stdout captures are lost", given.Lines);
+    }
+
+    [Fact]
+    public void What_is_no_memory_of_a_hub_is_refused()
+    {
+        int fd = LibC.fcntl(0, LibC.F_DUPFD_CLOEXEC, 3);
+        Assert.Null(OutputMemory.Open(fd, -1, -1, out string? failure));
+        Assert.Contains("holds no output", failure, StringComparison.Ordinal);
+        _ = LibC.close(fd);
     }
 
     /// <summary>Dies once at each point, and for each of these once more at each point of the recovery and of what follows.</summary>
@@ -243,7 +297,7 @@ public sealed class OutputRecoveryTests
     private sealed class Death : Exception;
 
     /// <summary>What outlives hubs: the pipes of a program, the memory, and what the engine has written down.</summary>
-    private sealed unsafe class Given : IProcessHostEvents, IDisposable
+    private sealed unsafe class Given(bool withPipe = true) : IProcessHostEvents, IDisposable
     {
         private readonly TempDirectory _directory = new();
         private readonly OutputMemory _kept = OutputMemory.Create(out _)!;
@@ -311,7 +365,8 @@ public sealed class OutputRecoveryTests
         public void Succeed()
         {
             Bury();
-            Memory = OutputMemory.Open(Copy(_kept.Descriptor), Copy(_kept.ScratchRead), Copy(_kept.ScratchWrite), out string? failure)
+            Memory = OutputMemory.Open(
+                Copy(_kept.Descriptor), withPipe ? Copy(_kept.ScratchRead) : -1, withPipe ? Copy(_kept.ScratchWrite) : -1, out string? failure)
                 ?? throw new InvalidOperationException(failure);
             bool isFirst = _hub is null;
             _hub = OutputHub.AtRest(this, new ProcessHostOptions { ChildLogDir = _directory.Path, StripAnsi = StripsAnsi }, finished: null);
