@@ -1,21 +1,47 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
 
 namespace Steward.Http;
 
 /// <summary>
-/// A transport that can stop accepting while connections that it has accepted go on: newcomers wait in the kernel's queue. The server
-/// itself can only stop as a whole.
+/// A transport over sockets that listen already. It can stop accepting while connections that it has accepted go on: newcomers wait in the
+/// kernel's queue. The server itself can only stop as a whole.
 /// </summary>
-internal sealed class GatedTransport(IConnectionListenerFactory inner, Action<ConnectionContext> accepted) : IConnectionListenerFactory
+/// <remarks>
+/// Where the process has no descriptor or no memory for one more connection, newcomers wait in the queue as well, and accepting is tried again after
+/// <see cref="ShortagePause"/>. (The server's own transport tries again at once, and takes a whole processor for as long as it lasts.)
+/// </remarks>
+/// <param name="log">Takes what the server has to say of connections.</param>
+/// <param name="accepted">Told of each connection.</param>
+/// <param name="say">Takes what an operator is to know.</param>
+internal sealed class GatedTransport(ILoggerFactory log, Action<ConnectionContext> accepted, Action<string> say) : IConnectionListenerFactory
 {
+    /// <summary>How long nobody is accepted after that failed for want of something.</summary>
+    public static readonly TimeSpan ShortagePause = TimeSpan.FromMilliseconds(100);
+
     private readonly List<Listener> _listeners = [];
 
-    public async ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
+    /// <inheritdoc/>
+    public ValueTask<IConnectionListener> BindAsync(EndPoint endpoint, CancellationToken cancellationToken = default)
     {
-        var listener = new Listener(await inner.BindAsync(endpoint, cancellationToken).ConfigureAwait(false), accepted);
+        if (endpoint is not FileHandleEndPoint handle)
+        {
+            throw new NotSupportedException($"{endpoint} is not a socket that listens already.");
+        }
+
+        var listener = new Listener(
+            new Socket(new SafeSocketHandle(checked((nint)handle.FileHandle), ownsHandle: false)),
+            new SocketConnectionContextFactory(
+                // Requests are answered on the thread that read them: a query costs no hop, and whatever waits is a task.
+                new SocketConnectionFactoryOptions { IOQueueCount = 1, UnsafePreferInlineScheduling = true },
+                log.CreateLogger("connections")),
+            accepted,
+            say);
         _listeners.Add(listener);
-        return listener;
+        return ValueTask.FromResult<IConnectionListener>(listener);
     }
 
     /// <summary>Stops accepting, for good. Who was let in before has been told of when this comes back.</summary>
@@ -27,18 +53,20 @@ internal sealed class GatedTransport(IConnectionListenerFactory inner, Action<Co
         }
     }
 
-    private sealed class Listener(IConnectionListener inner, Action<ConnectionContext> accepted) : IConnectionListener
+    private sealed class Listener(Socket socket, SocketConnectionContextFactory connections, Action<ConnectionContext> accepted, Action<string> say)
+        : IConnectionListener
     {
         private readonly TaskCompletionSource _unbound = new(TaskCreationOptions.RunContinuationsAsynchronously);
         private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly CancellationTokenSource _closing = new();
         private volatile bool _isClosed;
+        private bool _isShort;
 
-        public EndPoint EndPoint => inner.EndPoint;
+        public EndPoint EndPoint { get; } = socket.LocalEndPoint!;
 
         public async ValueTask<ConnectionContext?> AcceptAsync(CancellationToken cancellationToken = default)
         {
-            ConnectionContext? connection = await inner.AcceptAsync(cancellationToken).ConfigureAwait(false);
-            if (connection is not null)
+            if (await NextAsync(cancellationToken).ConfigureAwait(false) is { } connection)
             {
                 accepted(connection);
                 return connection;
@@ -51,26 +79,89 @@ internal sealed class GatedTransport(IConnectionListenerFactory inner, Action<Co
                 await _unbound.Task.ConfigureAwait(false);
             }
 
-            return connection;
+            return null;
         }
 
         public async Task CloseAsync()
         {
             _isClosed = true;
-            await inner.UnbindAsync().ConfigureAwait(false);
+            await EndAsync().ConfigureAwait(false);
             await _ended.Task.ConfigureAwait(false);
         }
 
-        public ValueTask UnbindAsync(CancellationToken cancellationToken = default)
+        public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
             _unbound.TrySetResult();
-            return _isClosed ? ValueTask.CompletedTask : inner.UnbindAsync(cancellationToken);
+            await EndAsync().ConfigureAwait(false);
         }
 
-        public ValueTask DisposeAsync()
+        public async ValueTask DisposeAsync()
         {
             _unbound.TrySetResult();
-            return inner.DisposeAsync();
+            await EndAsync().ConfigureAwait(false);
+            connections.Dispose();
+            _closing.Dispose();
+        }
+
+        private async Task EndAsync()
+        {
+            if (!_closing.IsCancellationRequested)
+            {
+                socket.Dispose();
+                await _closing.CancelAsync().ConfigureAwait(false);
+            }
+        }
+
+        /// <summary>The next connection; null when there will be none.</summary>
+        private async Task<ConnectionContext?> NextAsync(CancellationToken cancellation)
+        {
+            while (!_closing.IsCancellationRequested)
+            {
+                try
+                {
+                    Socket next = await socket.AcceptAsync(cancellation).ConfigureAwait(false);
+                    _isShort = false;
+                    if (next.AddressFamily != AddressFamily.Unix)
+                    {
+                        next.NoDelay = true;
+                    }
+
+                    return connections.Create(next);
+                }
+                catch (Exception end) when (end is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
+                {
+                    return null;
+                }
+                catch (SocketException shortage) when (shortage.SocketErrorCode is SocketError.TooManyOpenSockets or SocketError.NoBufferSpaceAvailable)
+                {
+                    if (!_isShort)
+                    {
+                        _isShort = true;
+                        string what = shortage.SocketErrorCode == SocketError.TooManyOpenSockets ? "too many open files" : "not enough memory";
+                        say($"clients wait, as no connection can be accepted: {what}");
+                    }
+
+                    await PauseAsync().ConfigureAwait(false);
+                }
+                catch (SocketException)
+                {
+                    // Of the one who came (man 2 accept, "Error handling"): it has gone again.
+                }
+            }
+
+            return null;
+        }
+
+        private async Task PauseAsync()
+        {
+            try
+            {
+                await Task.Delay(ShortagePause, _closing.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                // It is looked at next.
+            }
         }
     }
 }

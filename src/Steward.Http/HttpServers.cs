@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
 using Steward.Core.Config;
 using Steward.Core.Effects;
@@ -127,10 +126,7 @@ public sealed class HttpServers : IAsyncDisposable
         }
 
         var log = new KestrelLog(control);
-        // Requests are answered on the thread that read them: a query costs no hop, and whatever waits is a task.
-        var transport = new GatedTransport(new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { IOQueueCount = 1, UnsafePreferInlineScheduling = true, Backlog = 1024 }),
-            log), connection => servers!.Enter(connection));
+        var transport = new GatedTransport(log, connection => servers!.Enter(connection), text => control.Log(LogLevel.Error, text));
         var server = new KestrelServer(Options.Create(options), transport, log);
         var endWaiting = new CancellationTokenSource();
         servers = new HttpServers(
@@ -140,6 +136,12 @@ public sealed class HttpServers : IAsyncDisposable
             server,
             new CancellationTokenSource(),
             endWaiting);
+        if (listeners.Count == 0)
+        {
+            // Started without a place to listen at, the server would choose one.
+            return servers;
+        }
+
         try
         {
             await server.StartAsync(

@@ -155,4 +155,21 @@ public sealed class HostileTests
     }
 
     private static string Pick(Random random, string[] from) => from[random.Next(from.Length)];
+
+    [Fact]
+    public async Task While_there_are_no_descriptors_clients_wait_and_the_log_says_so_once()
+    {
+        await using var daemon = new TestDaemon("[program:x]\ncommand=/bin/sleep 100000\n");
+        await daemon.StartAsync();
+        await daemon.ReachesAsync("x", "RUNNING");
+        await Limit(8);
+        Task<Dictionary<string, Info>> waits = daemon.AllAsync();
+        await daemon.LogSaysAsync("clients wait, as no connection can be accepted: too many open files");
+        await Limit(4096);
+        Assert.Equal("RUNNING", (await waits)["x"].State);
+        Assert.Equal(2, daemon.ReadLog().Split("clients wait").Length);
+
+        async Task Limit(int descriptors) =>
+            (await Command.RunAsync("/usr/bin/prlimit", [$"--pid={daemon.Pid}", $"--nofile={descriptors}:"])).AssertSuccess();
+    }
 }
