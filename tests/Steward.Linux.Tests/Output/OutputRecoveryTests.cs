@@ -229,7 +229,7 @@ public sealed class OutputRecoveryTests
                 // Two deaths that are far from each other are as one each.
                 second++;
             }
-            while (second <= Math.Min(rest, 24));
+            while (second <= Math.Min(rest, 14));
         }
     }
 
