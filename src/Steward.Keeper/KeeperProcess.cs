@@ -210,7 +210,8 @@ public sealed class KeeperProcess
     private void TryLater(string reason)
     {
         _say(reason);
-        _due = _clock.Now.Monotonic + Math.Max(Moment.Second, _policy.Died(_clock.Now.Monotonic));
+        long now = _clock.Now.Monotonic;
+        _due = now + _policy.NotStarted(now);
     }
 
     private void Tell(PacketSocket socket)
