@@ -36,6 +36,9 @@ public sealed class KeeperProcess
     private readonly SortedDictionary<string, int> _held = new(StringComparer.Ordinal);
     private readonly Dictionary<int, bool> _programs = [];
     private readonly RestartPolicy _policy = new();
+
+    // Signals that no daemon could take yet, each once.
+    private readonly SortedSet<int> _signals = [];
     private readonly bool _isInit = Environment.ProcessId == 1;
     private string? _image;
     private int _daemon;
@@ -218,7 +221,12 @@ public sealed class KeeperProcess
     {
         foreach (KeyValuePair<string, int>[] part in _held.Chunk(PacketSocket.MaxDescriptors))
         {
-            socket.Send(["table", .. part.Select(static entry => entry.Key)], [.. part.Select(static entry => entry.Value)]);
+            if (!socket.Send(["table", .. part.Select(static entry => entry.Key)], [.. part.Select(static entry => entry.Value)]))
+            {
+                // It is dying, or it does not read: with a part of the table it would lose programs without a word.
+                KeeperChildren.Signal(_daemon, Signals.Kill);
+                return;
+            }
         }
 
         if (_death is not null)
@@ -294,6 +302,12 @@ public sealed class KeeperProcess
                     _start.Started();
                 }
 
+                foreach (int number in _signals)
+                {
+                    KeeperChildren.Signal(_daemon, number);
+                }
+
+                _signals.Clear();
                 break;
 
             case ["ending"]:
@@ -422,9 +436,18 @@ public sealed class KeeperProcess
 
     private void Forward(int number)
     {
-        if (_daemon != 0)
+        if (_daemon != 0 && (_isReady || !_hasBeenReady))
         {
             KeeperChildren.Signal(_daemon, number);
+            return;
+        }
+
+        // A successor has programs before it has handlers: it would die of the signal, and the signal with it.
+        _signals.Add(number);
+        if (_daemon == 0 && number is (Signals.Term or Signals.Int or Signals.Quit))
+        {
+            // Who wants everything to end does not wait for the next start.
+            _due = Math.Min(_due, _clock.Now.Monotonic);
         }
     }
 

@@ -104,12 +104,12 @@ internal sealed class TestKeeper : IDisposable
         if (!_process.HasExited)
         {
             _process.Kill();
-            _process.WaitForExit();
         }
 
-        // A daemon ends when its line does, or with its keeper.
+        // A daemon ends when its line does; while one lives what it prints has no end, for which it is waited.
         _daemons.ForEach(static daemon => daemon.Dispose());
         _listener.Dispose();
+        _process.WaitForExit();
         _process.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
