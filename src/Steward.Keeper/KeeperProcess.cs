@@ -190,7 +190,7 @@ public sealed class KeeperProcess
 
         // Its table is longer than a socket holds: it reads while we send.
         string handle = theirs.ToString(CultureInfo.InvariantCulture);
-        _daemon = children.Start(_image, [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)], theirs, out failure);
+        _daemon = children.Start(_image, [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)], theirs, holdsMany: _held.Count > 0, out failure);
         StateFile.Close(theirs);
         if (_daemon == 0)
         {
