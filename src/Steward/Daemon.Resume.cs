@@ -135,6 +135,7 @@ internal sealed partial class Daemon
             ? null
             : KeeperLink.GoOn(descriptors.Take(reader, KeeperRole), start.IsDetached);
         daemon = new Daemon(start, configuration, detachment: null, keeper);
+        engine.Pid = keeper?.KeeperPid ?? engine.Pid;
         ProcessHost host = ProcessHost.Restore(
             reader.Record(HostField, "host"), descriptors, engine, daemon.HostOptions(childNoFile), areOurs: !isRehearsal, keeper);
         daemon._sockets = ControlSockets.Restore(ref reader, SocketField, configuration.Servers, descriptors);
@@ -155,7 +156,7 @@ internal sealed partial class Daemon
     private int GoOn(Resumed resumed, string? refused)
     {
         _isCommitted = true;
-        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, _) = resumed.Parts;
+        (Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile) = resumed.Parts;
         using (log)
         using (journal)
         using (engine)
@@ -173,6 +174,7 @@ internal sealed partial class Daemon
             DaemonSignals.Unblock();
             _lock ??= TakeLateLock(engine);
             host.Keep(new AdoptionFile(Settings.PidFile, engine.Log), AdoptionFile.Read(Settings.PidFile, engine.Log));
+            BeKept(engine, host, childNoFile);
             host.Begin();
             if (refused is null)
             {
@@ -189,6 +191,8 @@ internal sealed partial class Daemon
                     resumed.Calls,
                     request => rejoined[request],
                     refused is null ? Done.Instance : new Refused(new Fault(FaultCode.Failed, $"the new program refused: {refused}")));
+                // This image is the one that a successor is started from, as long as it is there.
+                _keeper?.Ready(refused is null && File.Exists(Environment.ProcessPath) ? Environment.ProcessPath : null);
                 long gap = (SystemClock.Instance.Now.Monotonic - resumed.ClosedAt) / Moment.Millisecond;
                 if (refused is null)
                 {
