@@ -36,10 +36,10 @@ public sealed class KeeperProcess
     private readonly SortedDictionary<string, int> _held = new(StringComparer.Ordinal);
     private readonly Dictionary<int, bool> _programs = [];
     private readonly RestartPolicy _policy = new();
-    private readonly bool _isInit = Environment.ProcessId == 1;
 
-    // Signals for a daemon that takes over: one that comes before its handlers stand would only kill it. Each number once.
+    // Signals that no daemon could take yet, each once.
     private readonly SortedSet<int> _signals = [];
+    private readonly bool _isInit = Environment.ProcessId == 1;
     private int _daemon;
     private int _life;
     private PacketSocket? _socket;
@@ -188,7 +188,15 @@ public sealed class KeeperProcess
 
         // Its table is longer than a socket holds: it reads while we send.
         string handle = theirs.ToString(CultureInfo.InvariantCulture);
-        _daemon = children.Start(Image(), [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)], theirs, out failure);
+        string[] words = [_start.Words[0], KeeperStart.KeptWord, handle, .. _start.Words.Skip(1)];
+        string? image = HeldImage();
+        _daemon = children.Start(image ?? _start.Image, words, theirs, holdsMany: _held.Count > 0, out failure);
+        if (_daemon == 0 && image is not null)
+        {
+            _say($"the file that the daemon ran cannot be started: {failure}");
+            _daemon = children.Start(_start.Image, words, theirs, holdsMany: _held.Count > 0, out failure);
+        }
+
         StateFile.Close(theirs);
         if (_daemon == 0)
         {
@@ -209,21 +217,27 @@ public sealed class KeeperProcess
     }
 
     /// <summary>The file that the daemon before ran, whatever its path means by now; when that comes to nothing, in turn with our own.</summary>
-    private string? Image() => _policy.Attempt % 2 != 0 && _held.TryGetValue(KeeperStart.ImageRole, out int fd)
+    private string? HeldImage() => _policy.Attempt % 2 != 0 && _held.TryGetValue(KeeperStart.ImageRole, out int fd)
         ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{fd}")
         : null;
 
     private void TryLater(string reason)
     {
         _say(reason);
-        _due = _clock.Now.Monotonic + Math.Max(Moment.Second, _policy.Died(_clock.Now.Monotonic));
+        long now = _clock.Now.Monotonic;
+        _due = now + _policy.NotStarted(now);
     }
 
     private void Tell(PacketSocket socket)
     {
         foreach (KeyValuePair<string, int>[] part in _held.Chunk(PacketSocket.MaxDescriptors))
         {
-            socket.Send(["table", .. part.Select(static entry => entry.Key)], [.. part.Select(static entry => entry.Value)]);
+            if (!socket.Send(["table", .. part.Select(static entry => entry.Key)], [.. part.Select(static entry => entry.Value)]))
+            {
+                // It is dying, or it does not read: with a part of the table it would lose programs without a word.
+                KeeperChildren.Signal(_daemon, Signals.Kill);
+                return;
+            }
         }
 
         if (_death is not null)
@@ -292,18 +306,18 @@ public sealed class KeeperProcess
                 _due = long.MaxValue;
                 _isReady = true;
                 _policy.Ready();
-                foreach (int number in _signals)
-                {
-                    KeeperChildren.Signal(_daemon, number);
-                }
-
-                _signals.Clear();
                 if (!_hasBeenReady)
                 {
                     _hasBeenReady = true;
                     _start.Started();
                 }
 
+                foreach (int number in _signals)
+                {
+                    KeeperChildren.Signal(_daemon, number);
+                }
+
+                _signals.Clear();
                 break;
 
             case ["ending"]:
@@ -432,13 +446,18 @@ public sealed class KeeperProcess
 
     private void Forward(int number)
     {
-        if (_hasBeenReady && !_isReady)
-        {
-            _signals.Add(number);
-        }
-        else if (_daemon != 0)
+        if (_daemon != 0 && (_isReady || !_hasBeenReady))
         {
             KeeperChildren.Signal(_daemon, number);
+            return;
+        }
+
+        // A successor has programs before it has handlers: it would die of the signal, and the signal with it.
+        _signals.Add(number);
+        if (_daemon == 0 && number is (Signals.Term or Signals.Int or Signals.Quit))
+        {
+            // Who wants everything to end does not wait for the next start.
+            _due = Math.Min(_due, _clock.Now.Monotonic);
         }
     }
 

@@ -19,6 +19,9 @@ public sealed record KeeperStart(IReadOnlyList<string> Words, string StartPath, 
     /// <summary>Under which role the file is held that the daemon runs: its successor is started from the same one.</summary>
     public const string ImageRole = "image";
 
+    /// <summary>The file that daemons are started from where no other is held; null, the default: the one that the keeper itself runs.</summary>
+    public string? Image { get; init; }
+
     /// <summary>What is held from the first moment: by a keeper that was a daemon.</summary>
     public IReadOnlyDictionary<string, int> Held { get; init; } = new Dictionary<string, int>();
 

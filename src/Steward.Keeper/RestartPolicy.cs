@@ -22,7 +22,11 @@ public sealed class RestartPolicy
     /// <summary>The longest wait, in nanoseconds.</summary>
     public const long MaxDelay = 30 * Moment.Second;
 
+    // Deaths beyond these make no wait longer.
+    private const int MaxDeaths = FreeDeaths + 6;
+
     private readonly Queue<long> _deaths = new();
+    private long _waited;
 
     /// <summary>Which start in a row the next one is that no daemon before it has survived: 1 for one after a daemon that answered clients.</summary>
     public int Attempt { get; private set; } = 1;
@@ -30,19 +34,33 @@ public sealed class RestartPolicy
     /// <summary>The daemon answers clients.</summary>
     public void Ready() => Attempt = 0;
 
-    /// <summary>A daemon has died, or could not be started.</summary>
+    /// <summary>A daemon has died.</summary>
     /// <param name="now">Monotonic nanoseconds.</param>
     /// <returns>How long to wait before the next is started, in nanoseconds.</returns>
     public long Died(long now)
     {
         Attempt++;
-        _deaths.Enqueue(now);
-        while (now - _deaths.Peek() > Window)
+        return Wait(now, shortest: 0);
+    }
+
+    /// <summary>A daemon could not be started at all: nothing was tried of what it would have gone on with.</summary>
+    /// <param name="now">Monotonic nanoseconds.</param>
+    /// <returns>How long to wait before that is tried again, in nanoseconds; at least a second.</returns>
+    public long NotStarted(long now) => Wait(now, shortest: Moment.Second);
+
+    private long Wait(long now, long shortest)
+    {
+        // While it is waited no daemon lives: that time would otherwise push out of the window what it is waited for.
+        long lived = now - _waited;
+        _deaths.Enqueue(lived);
+        while (_deaths.Count > MaxDeaths || lived - _deaths.Peek() > Window)
         {
             _deaths.Dequeue();
         }
 
         int over = Math.Max(_deaths.Count - FreeDeaths, Attempt - 1 - FreeFailures);
-        return over <= 0 ? 0 : Math.Min(MaxDelay, Moment.Second << Math.Min(over - 1, 10));
+        long wait = Math.Max(shortest, over <= 0 ? 0 : Math.Min(MaxDelay, Moment.Second << Math.Min(over - 1, 10)));
+        _waited += wait;
+        return wait;
     }
 }

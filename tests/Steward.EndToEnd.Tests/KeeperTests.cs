@@ -63,7 +63,7 @@ public sealed class KeeperTests
         {
             var written = Written("0") + Written("1");
             await Waiting.UntilAsync(() => Written("0") + Written("1") > written, () => $"nothing is written\n{daemon.ReadLog()}");
-            await TestDaemon.SignalAsync(DaemonOf(daemon), "KILL");
+            await TestDaemon.SignalAsync(DaemonOf(daemon.Pid), "KILL");
             await Waiting.UntilAsync(
                 () => daemon.ReadLog().Split("everything is under control again").Length > i, () => $"no successor {i}\n{daemon.ReadLog()}");
         }
@@ -91,6 +91,280 @@ public sealed class KeeperTests
             int.TryParse(path.AsSpan(path.LastIndexOf('.') + 1), out var number) && Path.GetFileName(path).Count(static c => c == '.') == 2 ? number : 0;
     }
 
-    private static int DaemonOf(TestDaemon daemon) => ProcessTable.ChildrenOf(daemon.Pid).Single(
-        pid => File.ReadAllText($"/proc/{pid}/cmdline").Contains("--kept", StringComparison.Ordinal));
+    [Fact]
+    public async Task The_keeper_is_killed_and_its_daemon_takes_its_place_and_is_succeeded_itself()
+    {
+        await using var daemon = await StartAsync();
+        var before = await WebAsync(daemon);
+        var first = daemon.Pid;
+        var second = DaemonOf(first);
+
+        // First the daemon, so that what runs is the keeper's and falls to init, then the keeper; and the same with the programs its own.
+        await SignalAsync(DaemonOf(first), "KILL");
+        await TakenOverAsync(daemon, first, second);
+        second = DaemonOf(first);
+        await SignalAsync(first, "KILL");
+        await TakenOverAsync(daemon, second, 0);
+        Assert.Equal(before, await WebAsync(daemon));
+        Assert.Equal(second, await daemon.Rpc.CallAsync("supervisor.getPID"));
+        Assert.Equal($"{second}", (await File.ReadAllTextAsync(daemon.PidFile)).Trim());
+
+        // How a program of init ends the kernel tells, or nobody does: it is not made up.
+        await File.WriteAllTextAsync(Path.Combine(daemon.Folder, "gate"), "\n");
+        Assert.Contains((await daemon.ReachesAsync("once", "EXITED")).ExitStatus, (int[])[7, -1]);
+
+        await daemon.CtlAsync("restart", "web:00");
+        var restarted = await daemon.ReachesAsync("web:00", "RUNNING", info => info.Pid != before["web:00"]);
+        (await daemon.CtlAsync("stop", "web:01")).AssertSuccess();
+        Assert.False(ProcessTable.Exists(before["web:01"]));
+        var third = DaemonOf(second);
+        await SignalAsync(third, "KILL");
+        await TakenOverAsync(daemon, second, third);
+        var after = await daemon.AllAsync();
+        Assert.Equal(("RUNNING", restarted.Pid), (after["web:00"].State, after["web:00"].Pid));
+        Assert.Equal("STOPPED", after["web:01"].State);
+        Assert.Equal(before["web:02"], after["web:02"].Pid);
+        await daemon.StopAsync(second);
+        Assert.False(File.Exists(daemon.PidFile));
+        Assert.False(File.Exists(daemon.Socket));
+    }
+
+    [Fact]
+    public async Task Both_are_killed_and_the_next_start_takes_on_what_runs_without_a_twin()
+    {
+        await using var daemon = await StartAsync();
+        var before = await WebAsync(daemon);
+
+        // Stopped first: neither has the time to take the other's place.
+        int[] both = [daemon.Pid, DaemonOf(daemon.Pid)];
+        foreach (var signal in (string[])["STOP", "KILL"])
+        {
+            foreach (var pid in both)
+            {
+                await SignalAsync(pid, signal);
+            }
+        }
+
+        await Waiting.UntilAsync(() => !ProcessTable.Exists(both[1]) && daemon.ExitStatus is not null, () => "they do not die");
+        await daemon.StartAsync();
+        Assert.Equal(before, await WebAsync(daemon));
+        Assert.Equal(10, daemon.Family().Count(pid => CommandOf(pid).StartsWith("/bin/sleep", StringComparison.Ordinal)));
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
+    public async Task Shutdown_leaves_nothing_behind_and_a_reload_keeps_the_keeper()
+    {
+        await using var daemon = await StartAsync();
+        var before = await WebAsync(daemon);
+        await SignalAsync(daemon.Pid, "HUP");
+        await Waiting.UntilAsync(
+            async () => daemon.ReadLog().Split("supervisord started with pid").Length == 3 && (await WebAsync(daemon)).Values.All(pid => pid > 0),
+            () => "no reload\n" + daemon.Account());
+        Assert.Empty((await WebAsync(daemon)).Values.Intersect(before.Values));
+        Assert.Equal(daemon.Pid, await daemon.Rpc.CallAsync("supervisor.getPID"));
+
+        // What was started after the reload is kept like what was started before.
+        before = await WebAsync(daemon);
+        var pid = DaemonOf(daemon.Pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+        (await daemon.CtlAsync("shutdown")).AssertSuccess();
+        await daemon.EndsAsync();
+        Assert.Equal(0, daemon.ExitStatus);
+        Assert.False(File.Exists(daemon.PidFile));
+        Assert.False(File.Exists(daemon.Socket));
+    }
+
+    [Fact]
+    public async Task An_upgraded_daemon_is_kept_like_the_one_before_and_its_successor_is_of_its_image()
+    {
+        await using var daemon = await StartAsync();
+        var image = Path.Combine(daemon.Folder, "new-steward");
+        File.Copy(Path.GetFullPath(Path.Combine(TestDaemon.Bin, "supervisord")), image);
+        File.SetUnixFileMode(image, (UnixFileMode)0x1ED);
+        var before = await WebAsync(daemon);
+        Assert.Equal(true, await daemon.Rpc.CallAsync("steward.upgrade", image));
+        Assert.Equal(daemon.Pid, await daemon.Rpc.CallAsync("supervisor.getPID"));
+        await daemon.CtlAsync("restart", "web:00");
+        var restarted = await daemon.ReachesAsync("web:00", "RUNNING", info => info.Pid != before["web:00"]);
+        before["web:00"] = restarted.Pid;
+        var pid = DaemonOf(daemon.Pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+        Assert.Equal(image, File.ResolveLinkTarget($"/proc/{DaemonOf(daemon.Pid)}/exe", returnFinalTarget: false)!.FullName);
+        await File.WriteAllTextAsync(Path.Combine(daemon.Folder, "gate"), "\n");
+        Assert.Equal(7, (await daemon.ReachesAsync("once", "EXITED")).ExitStatus);
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
+    public async Task As_process_1_the_keeper_reaps_orphans_and_its_daemon_is_succeeded()
+    {
+        DaemonTests.AssertRoot();
+        await using var daemon = await MakeAsync("""
+            [program:parent]
+            command=/bin/sh -c 'while :; do (sh -c "sleep 0.2; exit 5" &); sleep 0.3; done'
+            startsecs=0
+
+            """ + Programs);
+        daemon.Launch(
+            "/usr/bin/unshare",
+            ["--pid", "--fork", "--mount-proc", "--kill-child", Path.Combine(TestDaemon.Bin, "supervisord"), "-n", "-c", daemon.Config]);
+        await daemon.AnswersAsync();
+        var keeper = Assert.Single(ProcessTable.ChildrenOf(daemon.Pid));
+        var before = await WebAsync(daemon);
+        for (var i = 0; i < 2; i++)
+        {
+            var pid = DaemonOf(keeper);
+            await SignalAsync(pid, "KILL");
+            await TakenOverAsync(daemon, keeper, pid);
+            Assert.Equal(before, await WebAsync(daemon));
+            Assert.Equal(1, await daemon.Rpc.CallAsync("supervisor.getPID"));
+        }
+
+        await Waiting.UntilAsync(
+            () => ProcessTable.ChildrenOf(keeper).All(p => ProcessTable.State(p) != 'Z'), () => "zombies stay\n" + daemon.Account());
+        Assert.Equal(0, await daemon.StopAsync(keeper));
+    }
+
+    [Fact]
+    public async Task More_may_be_held_than_a_process_may_have_at_its_start()
+    {
+        await using var daemon = await MakeAsync(Programs + """
+
+            [program:many]
+            process_name=%(process_num)02d
+            numprocs=90
+            command=/bin/sleep 100000
+            startsecs=0
+            """);
+        daemon.Launch("/usr/bin/prlimit", ["--nofile=128:4096", Path.Combine(TestDaemon.Bin, "supervisord"), "-n", "-c", daemon.Config]);
+        var before = await WebAsync(daemon);
+        var limit = LimitOf(before["web:00"]);
+        var pid = DaemonOf(daemon.Pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+
+        // What is started by the successor has the limit that everything had before.
+        await daemon.CtlAsync("restart", "web:00");
+        Assert.Equal(limit, LimitOf((await daemon.ReachesAsync("web:00", "RUNNING", info => info.Pid != before["web:00"])).Pid));
+        Assert.Equal(0, await daemon.StopAsync());
+
+        static string LimitOf(int pid) => File.ReadLines($"/proc/{pid}/limits").Single(line => line.StartsWith("Max open files", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task In_the_background_the_pid_file_names_the_keeper_and_the_daemon_is_succeeded()
+    {
+        await using var daemon = await MakeAsync(Programs);
+        daemon.Launch(Path.Combine(TestDaemon.Bin, "supervisord"), ["-c", daemon.Config]);
+        await Waiting.UntilAsync(() => daemon.ExitStatus == 0, () => "it does not go into the background\n" + daemon.Account());
+        var before = await WebAsync(daemon);
+        var keeper = int.Parse(await File.ReadAllTextAsync(daemon.PidFile), null);
+        Assert.Equal(keeper, await daemon.Rpc.CallAsync("supervisor.getPID"));
+        var pid = DaemonOf(keeper);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, keeper, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+        Assert.Equal(0, await daemon.StopAsync(keeper));
+        Assert.False(File.Exists(daemon.PidFile));
+    }
+
+    [Theory]
+    [InlineData("startretries=often", "-n")]
+    [InlineData("startretries=often", "")]
+    [InlineData("[inet_http_server]\nport=127.0.0.1:{0}", "-n")]
+    [InlineData("[inet_http_server]\nport=127.0.0.1:{0}", "")]
+    public async Task A_start_that_fails_says_and_returns_what_it_does_without_a_keeper(string fault, string option)
+    {
+        using var busy = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
+        busy.Start();
+        var text = "[program:web]\ncommand=/bin/sleep 100000\n" + string.Format(null, fault, ((System.Net.IPEndPoint)busy.LocalEndpoint).Port);
+        var runs = new List<(Finished, string)>();
+        await using var daemon = new TestDaemon(text);
+        foreach (var keeper in (string[])["keeper=false", "keeper=true"])
+        {
+            File.Delete(daemon.Log);
+            daemon.WriteConfig(text, keeper);
+            string[] words = option.Length > 0 ? [option] : [];
+            var run = await Command.RunAsync(Path.Combine(TestDaemon.Bin, "supervisord"), [.. words, "-c", daemon.Config], folder: daemon.Folder);
+            runs.Add((run with { Output = WithoutTimes(run.Output) }, WithoutTimes(daemon.ReadLog())));
+            Assert.Empty(daemon.Family());
+            Assert.False(File.Exists(daemon.Socket));
+            Assert.False(File.Exists(daemon.PidFile));
+        }
+
+        Assert.NotEqual(0, runs[0].Item1.Status);
+        Assert.Equal(runs[0], runs[1]);
+    }
+
+    private static async Task<TestDaemon> MakeAsync(string programs)
+    {
+        var daemon = new TestDaemon(programs, "keeper=true");
+        await Command.RunAsync("/usr/bin/mkfifo", [Path.Combine(daemon.Folder, "gate")]);
+        return daemon;
+    }
+
+    private static async Task<TestDaemon> StartAsync() => await (await MakeAsync(Programs)).StartAsync();
+
+    /// <summary>The pids of the programs that sleep, once all of them run.</summary>
+    private static async Task<Dictionary<string, int>> WebAsync(TestDaemon daemon)
+    {
+        await daemon.AnswersAsync();
+        return await Waiting.ForAsync(
+            async () =>
+            {
+                var web = (await daemon.AllAsync()).Where(entry => entry.Key.StartsWith("web:", StringComparison.Ordinal)).ToList();
+                return web.Count == 10 && web.All(entry => entry.Value.State == "RUNNING") ? web.ToDictionary(entry => entry.Key, entry => entry.Value.Pid) : null;
+            },
+            () => "they do not all run\n" + daemon.Account());
+    }
+
+    /// <summary>Waits until another daemon than the one that was killed is the keeper's, and answers.</summary>
+    private static Task TakenOverAsync(TestDaemon daemon, int keeper, int killed) => Waiting.UntilAsync(
+        async () =>
+        {
+            if (DaemonsOf(keeper) is not [var pid] || pid == killed)
+            {
+                return false;
+            }
+
+            try
+            {
+                return (int)((Dictionary<string, object?>)(await daemon.Rpc.CallAsync("supervisor.getState"))!)["statecode"]! == 1;
+            }
+            catch (Exception e) when (e is HttpRequestException or RpcFaultException)
+            {
+                return false;
+            }
+        },
+        () => "nobody takes over\n" + daemon.Account());
+
+    private static Task SignalAsync(int pid, string signal) => TestDaemon.SignalAsync(pid, signal);
+
+    private static int DaemonOf(TestDaemon daemon) => DaemonOf(daemon.Pid);
+
+    private static int DaemonOf(int keeper) => DaemonsOf(keeper).Single();
+
+    private static List<int> DaemonsOf(int keeper) => [.. ProcessTable.ChildrenOf(keeper).Where(
+        pid => CommandOf(pid) is var words && (words.Contains("--kept", StringComparison.Ordinal) || words.Contains("--resume", StringComparison.Ordinal)))];
+
+    private static string CommandOf(int pid)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{pid}/cmdline");
+        }
+        catch (IOException)
+        {
+            // It ended while we looked.
+            return "";
+        }
+    }
+
+    private static string WithoutTimes(string text) => string.Join('\n', text.Split('\n').Select(line => line.Length > 24 && line[4] == '-' ? line[24..] : line));
 }

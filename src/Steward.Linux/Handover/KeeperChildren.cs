@@ -27,12 +27,20 @@ public sealed unsafe class KeeperChildren : IDisposable
     /// <param name="image">Its file; null for the one that runs here, even if it is deleted by now.</param>
     /// <param name="words">Its command line, the name first.</param>
     /// <param name="keepFd">A descriptor that it gets under the same number.</param>
+    /// <param name="holdsMany">
+    /// Whether there is much to receive for it: it may have as many descriptors as we then, and not what we were started with. What its
+    /// programs may have it knows from the one before.
+    /// </param>
     /// <param name="failure">Why it could not be started.</param>
     /// <returns>The pid; 0 when it was not started.</returns>
-    public int Start(string? image, IReadOnlyList<string> words, int keepFd, out string? failure)
+    public int Start(string? image, IReadOnlyList<string> words, int keepFd, bool holdsMany, out string? failure)
     {
-        // Programs are to inherit what we were started with. Nothing is received while this is lower.
-        _ = Limit(_soft);
+        // Programs are to inherit what we were started with. Nothing is received while this is lower, and no number beyond it can be passed on.
+        if (!holdsMany)
+        {
+            _ = Limit(_soft);
+        }
+
         int pid = HelperProcess.Start(
             image ?? "/proc/self/exe",
             [.. words.Select(NativeText.Encode)],

@@ -56,7 +56,7 @@ public sealed class KeeperLink : IDisposable
     public Task Gone => _gone.Task;
 
     /// <summary>Takes an end over and reads what the keeper holds.</summary>
-    /// <returns>Null when the keeper has gone meanwhile.</returns>
+    /// <returns>Null when the keeper has gone meanwhile, or when descriptors are missing because this process may not have so many.</returns>
     public static KeeperLink? Open(int fd)
     {
         var link = new KeeperLink(PacketSocket.Open(fd), LibC.getppid());
@@ -71,6 +71,17 @@ public sealed class KeeperLink : IDisposable
                     }
 
                     break;
+
+                case ["table", ..]:
+                    // Programs would lose their output without a word: the next daemon may have the numbers.
+                    foreach (int copy in packet.Descriptors)
+                    {
+                        StateFile.Close(copy);
+                    }
+
+                    link.Table.CloseRest();
+                    link.Dispose();
+                    return null;
 
                 case ["died", { } what, { } moment]:
                     link.Death = what;

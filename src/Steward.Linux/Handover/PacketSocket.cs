@@ -14,8 +14,8 @@ public sealed record Packet(ImmutableArray<string> Words, ImmutableArray<int> De
 /// What was sent arrives even when its sender has died since.
 /// </summary>
 /// <remarks>
-/// A packet is words in UTF-8 with newlines between them: a keeper and a daemon of different versions can tell what they do not know, and a
-/// person can read it (strace). Sending may be done by any thread, receiving by one.
+/// A packet is words in UTF-8 with zero bytes between them, which no path holds: a keeper and a daemon of different versions can tell what
+/// they do not know, and a person can read it (strace). Sending may be done by any thread, receiving by one.
 /// </remarks>
 public sealed unsafe class PacketSocket : IDisposable
 {
@@ -72,13 +72,19 @@ public sealed unsafe class PacketSocket : IDisposable
 
     /// <summary>Sends a packet; waits at most some seconds while the receiver has too much to take.</summary>
     /// <returns>Whether it is on its way: false when the other side has gone or does not take anything.</returns>
-    /// <exception cref="InvalidOperationException">It is larger than a packet can be: a defect.</exception>
+    /// <exception cref="InvalidOperationException">It is larger than a packet can be, or has no bytes: a defect.</exception>
     public bool Send(ReadOnlySpan<string> words, ReadOnlySpan<int> descriptors = default)
     {
-        byte[] text = NativeText.Encode(string.Join('\n', words!));
+        byte[] text = NativeText.Encode(string.Join('\0', words!));
         if (text.Length > MaxBytes || descriptors.Length > MaxDescriptors)
         {
             throw new InvalidOperationException($"A packet of {text.Length} bytes and {descriptors.Length} descriptors is too large.");
+        }
+
+        if (text.Length == 0)
+        {
+            // A receiver would take it for the end.
+            throw new InvalidOperationException("A packet without a byte cannot be sent.");
         }
 
         byte* control = stackalloc byte[ControlSize];
@@ -112,7 +118,10 @@ public sealed unsafe class PacketSocket : IDisposable
     }
 
     /// <summary>Waits for the next packet.</summary>
-    /// <returns>Null when the other side has gone and everything it sent has been received.</returns>
+    /// <returns>
+    /// Null when the other side has gone and everything it sent has been received, or when it sends what no packet can be. Fewer descriptors
+    /// than were sent come when this process may not have more.
+    /// </returns>
     public Packet? Receive()
     {
         byte* control = stackalloc byte[ControlSize];
@@ -148,7 +157,19 @@ public sealed unsafe class PacketSocket : IDisposable
                 descriptors[i] = Processes.Descriptors.AboveStandard(descriptors[i]);
             }
 
-            return new Packet([.. NativeText.Decode(_received.AsSpan(0, (int)count)).Split('\n')], [.. descriptors]);
+            if ((message.Flags & LibC.MSG_TRUNC) != 0)
+            {
+                // No packet of ours is so long: what is left of it could mean anything.
+                foreach (int fd in descriptors)
+                {
+                    StateFile.Close(fd);
+                }
+
+                Shutdown();
+                return null;
+            }
+
+            return new Packet([.. NativeText.Decode(_received.AsSpan(0, (int)count)).Split('\0')], [.. descriptors]);
         }
     }
 

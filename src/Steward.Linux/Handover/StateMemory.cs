@@ -121,12 +121,18 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     {
         lock (_gate)
         {
+            checkpoint = null;
+            records = null;
+            isBroken = false;
+            if (_start is null)
+            {
+                return false;
+            }
+
             byte* area = Area(Active);
             long held = Volatile.Read(ref *(long*)area);
             long logged = Volatile.Read(ref *(long*)(area + 8));
             isBroken = area[16] != 0;
-            checkpoint = null;
-            records = null;
             if (held < 0 || logged < 0 || held > AreaSize || logged > AreaSize || AreaHeader + held + logged > AreaSize)
             {
                 return false;
@@ -176,10 +182,15 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     {
         lock (_gate)
         {
+            if (_start is null)
+            {
+                return;
+            }
+
             byte* area = Area(Active);
             long held = *(long*)area;
             long logged = *(long*)(area + 8);
-            if (area[16] != 0 || held == 0 || _start is null)
+            if (area[16] != 0 || held == 0)
             {
                 return;
             }

@@ -1,0 +1,196 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Net.Sockets;
+
+namespace Steward.Keeper.Tests;
+
+/// <summary>A keeper in a process of its own, whose daemons do what the test says.</summary>
+internal sealed class TestKeeper : IDisposable
+{
+    /// <summary>Generous on purpose: only a fault reaches it.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("steward-keeper.").FullName;
+    private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+    private readonly Process _process;
+    private readonly List<string> _said = [];
+    private readonly List<TestedDaemon> _daemons = [];
+
+    public TestKeeper()
+    {
+        string socket = File("socket");
+        _listener.Bind(new UnixDomainSocketEndPoint(socket));
+        _listener.Listen();
+        Image("first");
+        IReadOnlyList<string> command = TestProgram.Command;
+        _process = Process.Start(new ProcessStartInfo(command[0], [.. command.Skip(1), "keep", File("first"), socket]) { RedirectStandardOutput = true })!;
+        _process.OutputDataReceived += (_, line) =>
+        {
+            lock (_said)
+            {
+                _said.Add(line.Data ?? "");
+            }
+        };
+        _process.BeginOutputReadLine();
+    }
+
+    public int Pid => _process.Id;
+
+    public string File(string name) => Path.Combine(_folder, name);
+
+    /// <summary>Makes a file that is a daemon's image; the daemon tells its name.</summary>
+    public string Image(string name)
+    {
+        string file = File(name);
+        System.IO.File.WriteAllText(file, $"#!/bin/sh\nshift\nexec {string.Join(' ', TestProgram.Command)} daemon {name} \"$@\"\n");
+        System.IO.File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        return file;
+    }
+
+    /// <summary>Waits for the next daemon.</summary>
+    public async Task<TestedDaemon> NextAsync()
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        try
+        {
+            var daemon = new TestedDaemon(await _listener.AcceptAsync(limit.Token));
+            _daemons.Add(daemon);
+            await daemon.BeginAsync();
+            return daemon;
+        }
+        catch (OperationCanceledException)
+        {
+            throw new TimeoutException("no daemon comes: " + Said);
+        }
+    }
+
+    /// <summary>Waits for the keeper's end.</summary>
+    public async Task<int> EndsAsync()
+    {
+        using var limit = new CancellationTokenSource(Limit);
+        await _process.WaitForExitAsync(limit.Token);
+        return _process.ExitCode;
+    }
+
+    public async Task SaysAsync(string text)
+    {
+        var clock = Stopwatch.StartNew();
+        while (!Said.Contains(text, StringComparison.Ordinal))
+        {
+            Assert.True(clock.Elapsed < Limit, $"\"{text}\" is not said, but: {Said}");
+            await Task.Delay(20);
+        }
+    }
+
+    public string Said
+    {
+        get
+        {
+            lock (_said)
+            {
+                return string.Join('\n', _said);
+            }
+        }
+    }
+
+    public static void Signal(int pid, string name)
+    {
+        using var kill = Process.Start("/bin/kill", ["-s", name, pid.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    public void Dispose()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        // A daemon ends when its line does; while one lives what it prints has no end, for which it is waited.
+        _daemons.ForEach(static daemon => daemon.Dispose());
+        _listener.Dispose();
+        _process.WaitForExit();
+        _process.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+}
+
+/// <summary>The line to one daemon.</summary>
+internal sealed class TestedDaemon(Socket socket) : IDisposable
+{
+    private readonly NetworkStream _stream = new(socket, ownsSocket: true);
+    private readonly List<string> _events = [];
+    private StreamReader _reader = StreamReader.Null;
+
+    public int Pid { get; private set; }
+
+    /// <summary>Of which image it is.</summary>
+    public string Image { get; private set; } = "";
+
+    public int Attempt { get; private set; }
+
+    /// <summary>What the keeper held when it was started.</summary>
+    public string[] Roles { get; private set; } = [];
+
+    /// <summary>How the one before died; empty: there was none.</summary>
+    public string Death { get; private set; } = "";
+
+    public async Task BeginAsync()
+    {
+        _reader = new StreamReader(_stream);
+        string[] words = (await LineAsync()).Split(' ', 7);
+        Assert.Equal("begin", words[0]);
+        Assert.Equal("/the/start", words[4]);
+        Pid = int.Parse(words[1], CultureInfo.InvariantCulture);
+        Image = words[2];
+        Attempt = int.Parse(words[3], CultureInfo.InvariantCulture);
+        Roles = words[5].Split(',', StringSplitOptions.RemoveEmptyEntries);
+        Death = words[6];
+    }
+
+    /// <summary>Has it do something; what it says to that, without what it reports by itself.</summary>
+    public async Task<string> DoAsync(string line)
+    {
+        await _stream.WriteAsync(System.Text.Encoding.UTF8.GetBytes(line + "\n"));
+        string answer = "";
+        while (await LineAsync() is var next && next != "done")
+        {
+            if (next.StartsWith("exit ", StringComparison.Ordinal) || next.StartsWith("signal ", StringComparison.Ordinal))
+            {
+                _events.Add(next);
+            }
+            else
+            {
+                answer = next;
+            }
+        }
+
+        return answer;
+    }
+
+    /// <summary>Has it exit.</summary>
+    public async Task ExitAsync(int status) => await _stream.WriteAsync(System.Text.Encoding.UTF8.GetBytes($"exit {status}\n"));
+
+    /// <summary>The next that it reports by itself.</summary>
+    public async Task<string> EventAsync()
+    {
+        if (_events.Count == 0)
+        {
+            return await LineAsync();
+        }
+
+        string next = _events[0];
+        _events.RemoveAt(0);
+        return next;
+    }
+
+    public void Kill() => TestKeeper.Signal(Pid, "KILL");
+
+    public void Dispose() => _stream.Dispose();
+
+    private async Task<string> LineAsync()
+    {
+        using var limit = new CancellationTokenSource(TestKeeper.Limit);
+        return await _reader.ReadLineAsync(limit.Token) ?? throw new InvalidOperationException("The daemon is gone.");
+    }
+}
