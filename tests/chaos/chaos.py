@@ -37,7 +37,7 @@ sys.path.insert(0, os.path.join(ROOT, 'bench'))
 import crash  # noqa: E402  (the witnesses: token, twins, processes)
 from crash import lives, read, stat  # noqa: E402
 
-PATIENCE = 90    # seconds until what does not recover is called lost; the keeper itself waits up to 30 s when daemons die in a row
+PATIENCE = 60    # seconds until what does not recover is called lost; the keeper itself waits up to 30 s when daemons die in a row
 QUIET = 10.0     # seconds for which something wrong may be seen in passing: a stranger, a zombie
 FREE_DEATHS = 3  # so many deaths within a minute the keeper answers at once
 KINDS = ('children', 'daemon', 'keeper', 'upgrade', 'update', 'reload', 'disk', 'descriptors', 'listeners', 'control', 'exits')
@@ -342,7 +342,7 @@ stderr_logfile_maxbytes=0
             time.sleep(0.02)
 
     def settle(self, what):
-        if not self.wait(what, self.what_is_missing) and self.what_is_missing() is not None and self.roles() is None:
+        if not self.wait(what, self.what_is_missing):
             raise Lost(what)
 
     def both(self):
@@ -428,8 +428,6 @@ stderr_logfile_maxbytes=0
             self.recover('full control after the daemon died', began)
 
     def keeper(self):
-        if any(name == 'descriptors' for _, name, _ in self.spans):
-            return  # the daemon that is short of descriptors would be the keeper of all that come after it, for good
         keeper, daemon = self.both()
         self.exits_now()
         with self.disturbed('keeper'):
@@ -598,7 +596,8 @@ stderr_logfile_maxbytes=0
                 status, output = self.ctl('reload')
                 if status != 0:
                     self.report.fail('reload', f'ended with {status}: {output}')
-            self.wait('a reload stops the programs', lambda: f'{probe} (pid {old}) lives' if lives(old) else None)
+            if not self.wait('a reload stops the programs', lambda: f'{probe} (pid {old}) lives' if lives(old) else None):
+                raise Lost('a reload')
             self.recover('full control after a reload', began)
 
     # --------------------------------------------------------------------------------------- faults that last for a while
@@ -606,32 +605,40 @@ stderr_logfile_maxbytes=0
     def span(self, seconds, name, end):
         self.spans.append((time.monotonic() + seconds, name, end))
 
-    def end_spans(self, everything=False):
+    def end_spans(self, everything=False, of=None):
         for entry in list(self.spans):
-            if everything or time.monotonic() >= entry[0]:
+            if everything or entry[1] == of or time.monotonic() >= entry[0]:
                 self.spans.remove(entry)
                 entry[2]()
 
     def disk(self):
         if any(name == 'disk' for _, name, _ in self.spans):
             return
-        fill, at = self.folder + '/small/fill', os.path.getsize(self.log)
-        try:
-            with open(fill, 'wb', buffering=0) as f:
-                while True:
-                    f.write(bytes(4096))
-        except OSError as e:
-            if e.errno != errno.ENOSPC:
-                raise
-        self.report.play('disk', 'the small disk is full')
-        self.span(self.random.uniform(3, 10), 'disk', lambda: self.disk_is_free(fill, at))
+        fill, at, free = self.folder + '/small/fill', os.path.getsize(self.log), threading.Event()
 
-    def disk_is_free(self, fill, at):
+        def fill_up():
+            # Again and again: a log that is rotated frees what the one before it took.
+            with open(fill, 'wb', buffering=0) as f:
+                while not free.wait(0.02):
+                    try:
+                        while True:
+                            f.write(bytes(4096))
+                    except OSError as e:
+                        if e.errno != errno.ENOSPC:
+                            raise
+        thread = threading.Thread(target=fill_up, daemon=True)
+        thread.start()
+        self.report.play('disk', 'the small disk is full')
+        self.span(self.random.uniform(3, 10), 'disk', lambda: self.disk_is_free(fill, at, free, thread))
+
+    def disk_is_free(self, fill, at, free, thread):
         def is_said():
             with open(self.log, 'rb') as f:
                 f.seek(at)
                 return None if b'/small/' in f.read() else 'the log tells of no log file that could not be written'
         self.wait('a full disk is said', is_said, 30)
+        free.set()
+        thread.join()
         os.unlink(fill)
         since = time.monotonic_ns()
         self.report.note('disk: it has space again')
@@ -663,7 +670,7 @@ stderr_logfile_maxbytes=0
         except OSError:
             disturbance.close()
             return
-        at = os.path.getsize(self.log)
+        at, worked, since = os.path.getsize(self.log), processor_time(daemon), time.monotonic()
         self.report.play('descriptors', f'pid {daemon} has {count} and may have {low}')
         living = [(pid, name) for pid, name in self.token.all().items() if name and name[0] in 'wq']
         for pid, name in self.random.sample(living, min(8, len(living))):
@@ -674,6 +681,11 @@ stderr_logfile_maxbytes=0
                 with open(self.log, 'rb') as f:
                     f.seek(at)
                     failed = len(re.findall(rb'spawnerr|EMFILE|oo many open files', f.read()))
+                took, share = time.monotonic() - since, 0
+                if worked is not None and (now := processor_time(daemon)) is not None and took > 2:
+                    share = (now - worked) / took
+                if share > 0.6:  # a few percent are the work; what is more is a loop without a pause
+                    self.report.fail('a want of descriptors is waited for', f'the daemon took {share:.0%} of a processor for {took:.1f} s')
                 try:
                     resource.prlimit(daemon, resource.RLIMIT_NOFILE, before)
                 except ProcessLookupError:
@@ -715,7 +727,7 @@ stderr_logfile_maxbytes=0
             try:
                 job(rng)
                 self.calls[job.__name__] += 1
-            except OSError as e:
+            except OSError as e:  # a limit of descriptors that is lowered keeps clients waiting for as long as it lasts
                 self.calls['without an answer'] += 1
                 if not self.was_disturbed(began):
                     self.report.fail('every call is answered', f'{job.__name__}: {e!r} after {time.monotonic() - began:.2f} s, nothing being played that explains it')
@@ -734,6 +746,12 @@ stderr_logfile_maxbytes=0
     def expect(self, right, what):
         if not right:
             self.report.fail('answers are right', what)
+
+    def is_fair(self, code, began, name):
+        """Whether a fault is a right answer to a question about a program: it is not there, or a reload is under way."""
+        if code == BAD_NAME:
+            return name not in self.model or self.was_disturbed(began, ('update', 'reload'))
+        return code == SHUTDOWN and self.was_disturbed(began, ('reload',))
 
     def ask_all(self, rng):
         began, model = time.monotonic(), set(self.model)
@@ -758,12 +776,12 @@ stderr_logfile_maxbytes=0
         self.expect(info['name'] == name and info['group'] == name and (info['statename'] != 'RUNNING' or info['pid'] > 0), f'getProcessInfo {name}: {info}')
 
     def ask_many(self, rng):
-        names = [self.any_name(rng) for _ in range(3)]
+        names, began = [self.any_name(rng) for _ in range(3)], time.monotonic()
         answer = self.call('system.multicall', [{'methodName': 'supervisor.getProcessInfo', 'params': [name]} for name in names]
                            + [{'methodName': 'supervisor.getProcessInfo', 'params': ['nobody']}])
         for name, info in zip(names, answer):
-            self.expect(info.get('name') == name or info.get('faultCode') == BAD_NAME and name not in self.model, f'multicall, {name}: {info}')
-        self.expect(len(answer) == 4 and answer[3].get('faultCode') == BAD_NAME, f'multicall: {answer}')
+            self.expect(info.get('name') == name or self.is_fair(info.get('faultCode'), began, name), f'multicall, {name}: {info}')
+        self.expect(len(answer) == 4 and self.is_fair(answer[3].get('faultCode'), began, 'nobody'), f'multicall: {answer}')
 
     def restart_one(self, rng):
         name = self.any_name(rng)
@@ -786,6 +804,8 @@ stderr_logfile_maxbytes=0
                     self.expect(self.was_disturbed(began), f'stopProcess {name}: {e!r}')
                 deadline = time.monotonic() + PATIENCE
                 while time.monotonic() < deadline:
+                    if self.ended.is_set():
+                        return
                     began = time.monotonic()
                     try:
                         self.call('supervisor.startProcess', name)
@@ -897,9 +917,13 @@ stderr_logfile_maxbytes=0
             sample = {'at': now, 'programs': len(infos), 'running': sum(info['pid'] > 0 for info in infos)}
             for role, pid in zip(('keeper', 'daemon'), roles):
                 try:
-                    sample[role + ' descriptors'] = len(os.listdir(f'/proc/{pid}/fd'))
+                    kinds = collections.Counter(os.path.basename(target_of(f'/proc/{pid}/fd/{fd}')) for fd in os.listdir(f'/proc/{pid}/fd'))
                 except OSError:
                     break
+                # A program that is no child is watched by a pidfd, which is gone when it is started again: they come and go with the kills.
+                pidfds = kinds.pop('anon_inode:[pidfd]', 0)
+                sample[role + ' descriptors'] = sum(kinds.values())
+                sample[role + ' pidfds beyond programs'] = max(0, pidfds - sample['running'])
                 sizes = re.findall(r'(?m)^(Pss|Pss_Anon|Private_Dirty):\s+(\d+) kB', read(f'/proc/{pid}/smaps_rollup').decode())
                 anonymous = re.search(r'(?m)^RssAnon:\s+(\d+) kB', read(f'/proc/{pid}/status').decode())
                 if not anonymous or not sizes:
@@ -935,8 +959,9 @@ stderr_logfile_maxbytes=0
                 if not faults:
                     continue
                 kind = first.pop() if first else self.random.choices(faults, [WEIGHTS[kind] for kind in faults])[0]
-                if kind == 'reload' and self.spans:
-                    self.end_spans(everything=True)
+                if kind in ('update', 'upgrade', 'reload', 'keeper'):
+                    # A daemon that is short of descriptors takes no calls, and as the keeper it would hand that on for good.
+                    self.end_spans(of='descriptors')
                 getattr(self, kind)()
             self.end_spans(everything=True)
             self.settle('full control at the end')
@@ -970,6 +995,10 @@ stderr_logfile_maxbytes=0
         if left:
             self.report.fail('nothing is left behind', f'40 s after the shutdown {len(left)} processes live: ' + ' '.join(
                 f'{pid} ({name})' for pid, name in list(left.items())[:10]))
+            for pid, name in left.items():  # first those that write: what they wrote is not to be lost by our own doing
+                if name:
+                    self.kill(pid, signal.SIGKILL, name)
+            time.sleep(2)
             self.token.kill_all()
         for path in (self.socket, self.folder + '/d.pid'):
             if os.path.lexists(path):
@@ -997,7 +1026,8 @@ stderr_logfile_maxbytes=0
     # which is taken out; what is left is connections, calls under way and the moments in which a program that has ended is not yet started
     # again: a dozen descriptors. A leak of one descriptor in a hundred faults is seen in an hour. Memory is a managed heap, which is
     # collected when it is worth it: a quarter and some MB more are nothing, and growth without end is more in an hour.
-    MARGINS = {'daemon descriptors': (16, 0), 'keeper descriptors': (16, 0), 'daemon RssAnon, KB': (8192, 0.25), 'keeper RssAnon, KB': (2048, 0.25),
+    MARGINS = {'daemon descriptors': (16, 0), 'keeper descriptors': (16, 0), 'daemon pidfds beyond programs': (16, 0), 'keeper pidfds beyond programs': (16, 0),
+               'daemon RssAnon, KB': (8192, 0.25), 'keeper RssAnon, KB': (2048, 0.25),
                'daemon Pss, KB': (8192, 0.25), 'keeper Pss, KB': (4096, 0.25)}
 
     def flatness(self, result):
@@ -1005,16 +1035,15 @@ stderr_logfile_maxbytes=0
             result['samples'] = len(self.samples)
             self.not_played['leaks'] = f'{len(self.samples)} quiet samples are too few to judge'
             return
-        begin, end = self.report.began, time.monotonic()
         width = (self.samples[-1]['at'] - self.samples[0]['at']) / 5 or 1
         fifths = [[] for _ in range(5)]
         for sample in self.samples:
             fifths[min(4, int((sample['at'] - self.samples[0]['at']) / width))].append(sample)
         result['samples'] = len(self.samples)
         for what, (margin, share) in self.MARGINS.items():
-            # A running program has two or three descriptors in the daemon and as many copies in the keeper.
-            each = 3 if 'descriptors' in what else 0
-            values = [[sample[what] - each * (sample['running'] - self.given.programs - len(LISTENERS)) for sample in fifth] for fifth in fifths]
+            # A program has three descriptors in the daemon (two pipes and a log file) and its two pipes in the keeper.
+            each = {'daemon descriptors': 3, 'keeper descriptors': 2}.get(what, 0)
+            values = [[sample[what] - each * (sample['programs'] - self.given.programs - len(LISTENERS)) for sample in fifth] for fifth in fifths]
             result[f'{what}, min/median/max of each fifth'] = '  '.join(
                 f'{min(v)}/{round(statistics.median(v))}/{max(v)}' if v else '-' for v in values)
             if self.given.seconds >= 600 and values[1] and values[4]:
@@ -1023,6 +1052,19 @@ stderr_logfile_maxbytes=0
                     self.report.fail('nothing grows', f'{what}: {early:.0f} in the second fifth, {late:.0f} in the last')
         if self.given.seconds < 600:
             self.not_played['leaks'] = 'growth is judged in runs of ten minutes and more'
+
+
+def target_of(link):
+    try:
+        return os.readlink(link)
+    except FileNotFoundError:  # it is closed by now
+        return ''
+
+
+def processor_time(pid):
+    """Seconds of processor time of a process, or None when it is gone."""
+    fields = read(f'/proc/{pid}/stat').rpartition(b') ')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK') if fields else None
 
 
 def account_of(path):
@@ -1203,28 +1245,32 @@ class Accounts:
             dropped[pool].add(int(serial))
         seen_exits = set()
         for pool in LISTENERS:
-            received = missing = 0
-            last = when = 0
+            received = missing = when = 0
+            last = -1  # numbers begin at 0
+            serials = set()
             for line in read(f'{self.chaos.folder}/runs/{pool}.events').decode(errors='replace').split('\n')[:-1]:
                 match = EVENT.fullmatch(line)
                 if not match or match[4] != pool:
                     self.fail('events are whole', f'{pool}: {line[:300]}')
                     continue
-                at, number = int(match[1]), int(match[5])
+                at, serial, number = int(match[1]), int(match[3]), int(match[5])
                 received += 1
-                if number <= last and any(when < reload <= at for reload in self.chaos.reloads):
-                    last = number - 1  # a new pool after a reload
-                if number > last + 1 and last:
+                if any(when < reload <= at for reload in self.chaos.reloads) and number <= last:
+                    last = -1  # a reload makes the pools anew
+                if number > last + 1:
                     missing += number - last - 1
-                    if pool == COMPLETE and not any(when < reload <= at for reload in self.chaos.reloads):
+                    if pool == COMPLETE:
                         self.fail('every event reaches its listener', f'{pool}: {number} after {last}')
                 last, when = max(last, number), at
+                serials.add(serial)
                 if pool == COMPLETE and match[6] == 'PROCESS_STATE_EXITED':
                     fields = dict(pair.split(':', 1) for pair in match[7].split())
                     seen_exits.add((fields['processname'], int(fields['pid'])))
             self.result[f'events, {pool}'] = f'{received} received, {missing} missing, {len(dropped[pool])} said to be dropped'
             if missing > len(dropped[pool]):
                 self.fail('dropped events are said', f'{pool}: {missing} are missing, {len(dropped[pool])} were said to be dropped')
+            if not self.chaos.reloads and (both := dropped[pool] & serials):
+                self.fail('dropped events are said', f'{pool}: {len(both)} were said to be dropped and arrived: {sorted(both)[:10]}')
         if dropped[COMPLETE]:
             self.fail('every event reaches its listener', f'{COMPLETE} dropped {len(dropped[COMPLETE])}')
         unseen = [run for run in self.runs.values() if run.name[0] in 'xc' and run.plan and run.plan != 1015 and run.ended < self.chaos.stopped - 5000000000
