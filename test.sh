@@ -230,7 +230,7 @@ fi
 if wants chaos; then
     # A minute of what eng/chaos.sh plays for hours (docs/reliability.md): each kind of fault once at least. The seed is in the log.
     heading "chaos"
-    if timeout --kill-after=30 300 eng/chaos.sh --seconds 60 --programs 60 >"$work/chaos.log" 2>&1; then
+    if timeout --kill-after=30 400 eng/chaos.sh --seconds 60 --programs 60 >"$work/chaos.log" 2>&1; then
         grep -E '^seed [0-9]+:|played by kind|^not played' "$work/chaos.log" || true
         count "chaos" 1 0
     else
