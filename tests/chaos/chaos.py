@@ -3,7 +3,7 @@
 
     eng/chaos.sh --minutes 60 [--programs 200] [--seed N] [--keep] [--json FILE] [--only KINDS] [--without KINDS]
 
-Kinds of faults, separated by commas: children, daemon, keeper, upgrade, update, reload, disk, descriptors, listeners, control, exits.
+Kinds of faults, separated by commas: children, daemon, keeper, upgrade, update, reload, socket, disk, descriptors, listeners, control, exits.
 docs/reliability.md tells what each plays and what is checked. The exit status is 1 when anything was wrong.
 """
 import argparse
@@ -40,8 +40,8 @@ from crash import lives, read, stat  # noqa: E402
 PATIENCE = 60    # seconds until what does not recover is called lost; the keeper itself waits up to 30 s when daemons die in a row
 QUIET = 10.0     # seconds for which something wrong may be seen in passing: a stranger, a zombie
 FREE_DEATHS = 3  # so many deaths within a minute the keeper answers at once
-KINDS = ('children', 'daemon', 'keeper', 'upgrade', 'update', 'reload', 'disk', 'descriptors', 'listeners', 'control', 'exits')
-WEIGHTS = {'children': 10, 'daemon': 4, 'keeper': 2, 'upgrade': 3, 'update': 4, 'reload': 0.4, 'disk': 1, 'descriptors': 1.5, 'listeners': 2}
+KINDS = ('children', 'daemon', 'keeper', 'upgrade', 'update', 'reload', 'socket', 'disk', 'descriptors', 'listeners', 'control', 'exits')
+WEIGHTS = {'children': 10, 'daemon': 4, 'keeper': 2, 'upgrade': 3, 'update': 4, 'reload': 0.4, 'socket': 0.7, 'disk': 1, 'descriptors': 1.5, 'listeners': 2}
 LINE = re.compile(rb'([cdqrvwx]\d{4}) (\d+) (\d+) (\d+)\.')
 TOLD = re.compile(r"(?P<how>spawned|adopted): '(?P<new>[cdeqrvwx]\d{4})' with pid (?P<pid>\d+)"
                   r"|(?:exited|stopped): (?P<name>[cdeqrvwx]\d{4}) \((?P<end>[^;)]*)")
@@ -288,7 +288,7 @@ stderr_logfile_maxbytes=0
         finally:
             entry[2] = time.monotonic() + grace
 
-    def was_disturbed(self, since, kinds=('daemon', 'keeper', 'reload', 'descriptors')):
+    def was_disturbed(self, since, kinds=('daemon', 'keeper', 'reload', 'socket', 'descriptors')):
         with self.state:
             return any(kind in kinds and end >= since for kind, _, end in self.disturbances)
 
@@ -600,6 +600,14 @@ stderr_logfile_maxbytes=0
             if not self.wait('a reload stops the programs', lambda: f'{probe} (pid {old}) lives' if lives(old) else None):
                 raise Lost('a reload')
             self.recover('full control after a reload', began)
+
+    def socket_file(self):
+        with self.disturbed('socket'):
+            began = time.monotonic()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.socket)
+            self.report.play('socket', 'the file of the control socket is removed')
+            self.recover('full control after the socket was removed', began)
 
     # --------------------------------------------------------------------------------------- faults that last for a while
 
@@ -960,10 +968,10 @@ stderr_logfile_maxbytes=0
                 if not faults:
                     continue
                 kind = first.pop() if first else self.random.choices(faults, [WEIGHTS[kind] for kind in faults])[0]
-                if kind in ('update', 'upgrade', 'reload', 'keeper'):
+                if kind in ('update', 'upgrade', 'reload', 'keeper', 'socket'):
                     # A daemon that is short of descriptors takes no calls, and as the keeper it would hand that on for good.
                     self.end_spans(of='descriptors')
-                getattr(self, kind)()
+                (self.socket_file if kind == 'socket' else getattr(self, kind))()
             self.end_spans(everything=True)
             self.settle('full control at the end')
         except Lost as e:
@@ -988,6 +996,9 @@ stderr_logfile_maxbytes=0
                 self.call('supervisor.shutdown')
             except (OSError, xmlrpc.client.Error) as e:
                 self.report.fail('shutdown', repr(e))
+                roles = self.roles()
+                if roles:  # the other way to ask for it
+                    self.kill(roles[0], signal.SIGTERM)
             deadline, left = time.monotonic() + 40, self.token.all()
             while left and time.monotonic() < deadline:
                 time.sleep(0.1)
