@@ -147,7 +147,7 @@ class Chaos:
         self.random = random.Random(given.seed)
         self.ended = threading.Event()
         self.state = threading.RLock()      # of all that follows
-        self.killed = set()                 # (name, pid): may have ended by SIGKILL
+        self.killed = set()                 # (name, pid, ns): may have ended by SIGKILL from then on
         self.daemons_killed = set()         # pids
         self.deaths = collections.deque()
         self.asked = collections.defaultdict(list)  # name or '*' -> [begin, end] in ns: a SIGTERM is in order
@@ -371,7 +371,7 @@ stderr_logfile_maxbytes=0
                 return False
             if name and number == signal.SIGKILL:
                 with self.state:
-                    self.killed.add((name, pid))
+                    self.killed.add((name, pid, time.monotonic_ns()))
             signal.pidfd_send_signal(descriptor, number)
             return True
         except ProcessLookupError:
@@ -714,7 +714,7 @@ stderr_logfile_maxbytes=0
             return
         with self.state:
             self.stalled[name] = pid
-            self.killed.add((name, pid))  # a stop of it ends in SIGKILL
+            self.killed.add((name, pid, time.monotonic_ns()))  # a stop of it ends in SIGKILL
         self.report.play('listeners', f'{name} reads no more')
 
         def end():
@@ -833,8 +833,8 @@ stderr_logfile_maxbytes=0
                 self.held.discard(name)
 
     def run_of(self, name, pid):
-        """The account of a run: its file, or None before its main."""
-        return next(iter(glob.glob(f'{self.folder}/runs/{name}.{pid}.*')), None)
+        """The account of the run that has this pid now: its file, or None before its main. Pids come round again."""
+        return max(glob.glob(f'{self.folder}/runs/{name}.{pid}.*'), key=lambda path: int(path.rpartition('.')[2]), default=None)
 
     def signal_one(self, rng):
         name, began = self.any_name(rng), time.monotonic()
@@ -1093,6 +1093,9 @@ class Run:
         self.tried, self.written, self.ended, self.plan, _ = account
         self.told, self.last, self.missing = None, 0, []
 
+    def key(self):
+        return self.name, self.pid, self.start
+
     def ends(self):
         if not self.plan:
             return None
@@ -1118,6 +1121,12 @@ class Accounts:
         for several in self.by_name.values():
             several.sort(key=lambda run: run.start)
         self.text = read(chaos.log).decode(errors='replace')
+        # Pids come round again: whose was it then?
+        self.killed = set()
+        for name, pid, at in chaos.killed:
+            starts = [run.start for run in self.by_name[name] if run.pid == pid and run.start <= at]
+            if starts:
+                self.killed.add((name, pid, max(starts)))
 
     def all(self):
         self.result['runs'] = len(self.runs)
@@ -1146,7 +1155,7 @@ class Accounts:
                 if not any(begin <= run.ended <= end for begin, end in windows):
                     unasked += 1
                     self.fail('only what was asked to is stopped', f'{run}; at {run.ended / 1e9 - self.chaos.report.began:.2f}')
-            elif not run.plan and run.start < self.chaos.stopped and (run.name, run.pid) not in self.chaos.killed | self.living:
+            elif not run.plan and run.start < self.chaos.stopped and run.key() not in self.killed and (run.name, run.pid) not in self.living:
                 nobody += 1
                 self.fail('no run ends by the daemon’s fault', str(run))
         self.result['runs stopped that nobody asked for'] = unasked
@@ -1208,7 +1217,7 @@ class Accounts:
             self.fail('no line is doubled', f'{number} of {run}')
 
     def may_end_so(self, run, told):
-        return told == run.ends() or (told == 'terminated by SIGKILL' and (run.name, run.pid) in self.chaos.killed)
+        return told == run.ends() or (told == 'terminated by SIGKILL' and run.key() in self.killed)
 
     def exits(self):
         current, twice, untold = {}, 0, 0
@@ -1239,7 +1248,7 @@ class Accounts:
                 self.fail('exits are told right', f"{match['name']}: {match['end']} was told of {run}, of which {run.told} was told before")
         told = collections.Counter()
         for run in self.runs.values():
-            was_killed = (run.name, run.pid) in self.chaos.killed
+            was_killed = run.key() in self.killed
             if not run.plan and not was_killed:
                 continue
             if run.told is None:
