@@ -4,7 +4,7 @@
 # end to end. The last line is "N passed, N failed"; the exit status is 0 only when nothing failed.
 #
 #   ./test.sh                    all of it
-#   ./test.sh unit conformance   only these parts: unit, conformance, cross, endtoend, bench
+#   ./test.sh unit conformance   only these parts: unit, conformance, cross, endtoend, bench, chaos
 #   CF_SLACK=2                   doubles the time limits of the conformance scenarios (slow machines)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -12,12 +12,12 @@ root="$PWD"
 exec </dev/null
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(unit conformance cross endtoend bench)
+[ ${#parts[@]} -gt 0 ] || parts=(unit conformance cross endtoend bench chaos)
 for part in "${parts[@]}"; do
     case "$part" in
-        unit | conformance | cross | endtoend | bench) ;;
+        unit | conformance | cross | endtoend | bench | chaos) ;;
         *)
-            echo "test.sh: no part is called '$part'; there are: unit conformance cross endtoend bench" >&2
+            echo "test.sh: no part is called '$part'; there are: unit conformance cross endtoend bench chaos" >&2
             exit 2
             ;;
     esac
@@ -222,6 +222,20 @@ if wants bench; then
     else
         cat "$work/bench.log"
         count "bench --smoke" 0 1
+    fi
+fi
+
+# ------------------------------------------------------------------------------------------------------------------- chaos
+
+if wants chaos; then
+    # A minute of what eng/chaos.sh plays for hours (docs/reliability.md): each kind of fault once at least. The seed is in the log.
+    heading "chaos"
+    if timeout --kill-after=30 400 eng/chaos.sh --seconds 60 --programs 60 >"$work/chaos.log" 2>&1; then
+        grep -E '^seed [0-9]+:|played by kind|^not played' "$work/chaos.log" || true
+        count "chaos" 1 0
+    else
+        cat "$work/chaos.log"
+        count "chaos" 0 1 "$(grep -o 'seed [0-9]*' "$work/chaos.log" | head -n 1 || true)"
     fi
 fi
 
