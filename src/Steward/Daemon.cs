@@ -431,6 +431,12 @@ internal sealed partial class Daemon
         _files = new SocketFiles(_sockets, parts.Engine, restored =>
         {
             HoldSockets(restored);
+            if (_state is not null)
+            {
+                // A successor is to know the new file as its own. When the engine ends first there is none.
+                _ = parts.Engine.InvokeAsync(() => Keep(parts.Engine, parts.Log, parts.ChildNoFile));
+            }
+
             return ServeHttp(parts, restored);
         });
         return servers;

@@ -8,6 +8,9 @@ namespace Steward.Linux.Handover;
 /// </summary>
 public static unsafe class StateFile
 {
+    // It does not change while this process lives, and there may be no descriptor to read it again. (A failure is not kept.)
+    private static readonly Lazy<string> s_bootId = new(ReadBootId, LazyThreadSafetyMode.PublicationOnly);
+
     /// <summary>The most bytes that are read: a thousand times what a thousand programs take.</summary>
     public const int MaxBytes = 512 << 20;
 
@@ -92,7 +95,9 @@ public static unsafe class StateFile
 
     /// <summary>The kernel's id of this start of the machine.</summary>
     /// <exception cref="InvalidOperationException">There is none: <c>/proc</c> is not mounted.</exception>
-    public static string BootId()
+    public static string BootId() => s_bootId.Value;
+
+    private static string ReadBootId()
     {
         byte[]? text = Host.FileBytes.Read("/proc/sys/kernel/random/boot_id", 256, out int errno);
         return text is null

@@ -37,19 +37,31 @@ public sealed unsafe class ControlSockets : IDisposable
     // Descriptors whose file has vanished: a server may still hold them, so they are closed with the others.
     private readonly List<int> _orphaned = [];
 
+    // Guards both: files are looked after on threads of their own.
+    private readonly Lock _gate = new();
+
     private ControlSockets()
     {
     }
 
     /// <summary>The sockets in the order of the configuration.</summary>
-    public IReadOnlyList<ControlSocket> Sockets => [.. _open.Select(static open => new ControlSocket(open.Config, open.Fd))];
+    public IReadOnlyList<ControlSocket> Sockets
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return [.. _open.Select(static open => new ControlSocket(open.Config, open.Fd))];
+            }
+        }
+    }
 
     /// <summary>The files of the unix sockets that are ours.</summary>
     public IReadOnlyList<string> Files => [.. _open.Where(static open => open.File is not null).Select(static open => open.Config.File)];
 
     /// <summary>
     /// Opens a new socket in the place of each whose file is gone. A file of another kind or owner that stands there by now is left alone.
-    /// Not at the same time as other calls.
+    /// Not at the same time as <see cref="TakeOver"/>, <see cref="Renew"/> and <see cref="Dispose"/>.
     /// </summary>
     /// <param name="say">Receives what has happened, and why one could not be opened.</param>
     /// <returns>The new ones; the former descriptors stay open until the end.</returns>
@@ -69,9 +81,14 @@ public sealed unsafe class ControlSockets : IDisposable
 
             try
             {
-                _open[i] = Unix(open.Config, say, former: null);
-                _orphaned.Add(open.Fd);
-                restored.Add(new ControlSocket(open.Config, _open[i].Fd));
+                Open anew = Unix(open.Config, say, former: null);
+                lock (_gate)
+                {
+                    _open[i] = anew;
+                    _orphaned.Add(open.Fd);
+                }
+
+                restored.Add(new ControlSocket(open.Config, anew.Fd));
                 say($"socket file {open.Config.File} had vanished and is there again");
             }
             catch (StartException e)
@@ -168,9 +185,14 @@ public sealed unsafe class ControlSockets : IDisposable
     /// <param name="table">Takes the descriptors.</param>
     public void Save(SnapshotWriter writer, int field, IReadOnlyList<ServerConfig> servers, DescriptorTable table)
     {
-        for (int i = 0; i < _open.Count; i++)
+        Open[] all;
+        lock (_gate)
         {
-            Open open = _open[i];
+            all = [.. _open];
+        }
+
+        foreach (Open open in all)
+        {
             table.Add(Role(open.Config), open.Fd);
             writer.Begin(field);
             writer.Integer(1, Enumerable.Range(0, servers.Count).First(place => ReferenceEquals(servers[place], open.Config) || servers[place] == open.Config));
