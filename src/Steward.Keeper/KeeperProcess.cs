@@ -24,8 +24,13 @@ public sealed class KeeperProcess
 {
     private const int MaxEvents = 1024;
 
+    // So many daemons in a row that never answered, the last of them without the state of those before: one more would be no better.
+    private const int VainAttempts = 4;
+
     // A daemon that hangs while it takes over is replaced.
     private const long TakeOverPatience = 60 * Moment.Second;
+
+    private static readonly int[] EndingSignals = [Signals.Term, Signals.Int, Signals.Quit];
 
     private readonly KeeperStart _start;
     private readonly IClock _clock;
@@ -372,6 +377,13 @@ public sealed class KeeperProcess
         _diedAt = _clock.Now.Monotonic;
         _death = string.Create(CultureInfo.InvariantCulture, $"the daemon before (pid {pid}) died ({status.Describe()})");
         long delay = _policy.Died(_diedAt);
+        if (_policy.Attempt > VainAttempts && _signals.Overlaps(EndingSignals))
+        {
+            // Nobody comes who could stop them, and who wants the end is not kept from it.
+            _say($"{_death}, as others before it; the keeper ends as it was told to, and programs that run are left alone");
+            return status.Exited ? status.Code : 128 + status.Signal;
+        }
+
         if (delay > 0)
         {
             _say(string.Create(CultureInfo.InvariantCulture, $"{_death}, as others before it; another one is started in {delay / Moment.Second} s"));
@@ -454,7 +466,7 @@ public sealed class KeeperProcess
 
         // A successor has programs before it has handlers: it would die of the signal, and the signal with it.
         _signals.Add(number);
-        if (_daemon == 0 && number is (Signals.Term or Signals.Int or Signals.Quit))
+        if (_daemon == 0 && EndingSignals.Contains(number))
         {
             // Who wants everything to end does not wait for the next start.
             _due = Math.Min(_due, _clock.Now.Monotonic);

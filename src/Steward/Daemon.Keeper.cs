@@ -200,7 +200,7 @@ internal sealed partial class Daemon
     {
         string name = LockName(_configuration);
         int held = _keeper?.Table.TryTake(LockRole) ?? -1;
-        return held >= 0 ? DaemonLock.Restore(name, held) : DaemonLock.Take(name, _configuration.FullPath, messages);
+        return held >= 0 ? DaemonLock.Restore(name, held) : DaemonLock.Take(name, _configuration.FullPath, Settings.PidFile, messages);
     }
 
     private void WriteCheckpoint(SnapshotWriter writer, long? childNoFile)

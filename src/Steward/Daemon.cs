@@ -385,7 +385,7 @@ internal sealed partial class Daemon
         {
             if (LockName(configuration) is var name && name != _lock?.Name)
             {
-                _nextLock = DaemonLock.Take(name, configuration.FullPath, []);
+                _nextLock = DaemonLock.Take(name, configuration.FullPath, configuration.Supervisord.PidFile, []);
             }
 
             _nextSockets = ControlSockets.Create(configuration.Servers, static _ => { }, _sockets);

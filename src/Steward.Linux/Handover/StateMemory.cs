@@ -44,6 +44,9 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     private byte* _start;
     private bool _isWanted = true;
 
+    // Bytes of records that were left out since the last checkpoint that did not fit.
+    private long _missed;
+
     private StateMemory(int fd, byte* start)
     {
         Descriptor = fd;
@@ -190,7 +193,20 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
             byte* area = Area(Active);
             long held = *(long*)area;
             long logged = *(long*)(area + 8);
-            if (area[16] != 0 || held == 0)
+            if (area[16] != 0)
+            {
+                // A state that was too large may have become smaller.
+                _missed += record.Length;
+                if (_missed > AreaSize)
+                {
+                    _missed = 0;
+                    Volatile.Write(ref _isWanted, true);
+                }
+
+                return;
+            }
+
+            if (held == 0)
             {
                 return;
             }
@@ -229,8 +245,10 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
             byte* area = Area(next);
             if (AreaHeader + (long)checkpoint.Length > AreaSize)
             {
-                // What is there is older than what happens from here on: of no use.
+                // What is there is older than what happens from here on: of no use. It is not tried again after each step.
                 Area(Active)[16] = 1;
+                _missed = 0;
+                Volatile.Write(ref _isWanted, false);
                 return;
             }
 

@@ -42,7 +42,9 @@ internal static unsafe class NativeText
         text is null ? null : Decode(MemoryMarshal.CreateReadOnlySpanFromNullTerminated(text));
 
     /// <summary>Turns text into bytes, without a terminator.</summary>
-    public static byte[] Encode(string text)
+    public static byte[] Encode(string text) => text.AsSpan().ContainsAnyInRange('\ud800', '\udfff') ? EncodeStray(text) : Encoding.UTF8.GetBytes(text);
+
+    private static byte[] EncodeStray(string text)
     {
         var bytes = new List<byte>(text.Length);
         Span<byte> units = stackalloc byte[4];

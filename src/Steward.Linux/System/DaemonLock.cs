@@ -4,6 +4,7 @@ using Steward.Core.Config;
 using Steward.Core.Model;
 using Steward.Linux.Handover;
 using Steward.Linux.Interop;
+using Steward.Linux.Watching;
 
 namespace Steward.Linux.Host;
 
@@ -48,10 +49,11 @@ public sealed unsafe class DaemonLock : IDisposable
     /// <summary>Takes the name.</summary>
     /// <param name="name">The name.</param>
     /// <param name="configuration">The configuration, for the refusal.</param>
+    /// <param name="pidFile">The pid file, for the refusal: who took the name may have died and left it to a successor.</param>
     /// <param name="messages">Receives a warning where there is no lock: the kernel refuses one, or somebody else has taken the name.</param>
     /// <returns>The lock; null where there is none.</returns>
     /// <exception cref="StartException">Another daemon holds it.</exception>
-    public static DaemonLock? Take(string name, string configuration, List<LoadMessage> messages)
+    public static DaemonLock? Take(string name, string configuration, string pidFile, List<LoadMessage> messages)
     {
         byte[] address = Address(name);
         int fd = Processes.Descriptors.AboveStandard(LibC.socket(LibC.AF_UNIX, LibC.SOCK_STREAM | LibC.SOCK_CLOEXEC, 0));
@@ -80,7 +82,8 @@ public sealed unsafe class DaemonLock : IDisposable
             LibC.Credentials? holder = Holder(address);
             if (holder is not { } who || who.Uid == 0 || who.Uid == LibC.getuid() || name.StartsWith(Prefix(who.Uid), StringComparison.Ordinal))
             {
-                string pid = holder is { Pid: > 0 } known ? string.Create(CultureInfo.InvariantCulture, $" (pid {known.Pid})") : "";
+                int known = PidProxyHost.ReadPidFile(pidFile) is { } told && ProcessEntry.Read(told) is { IsZombie: false } ? told : holder?.Pid ?? 0;
+                string pid = known > 0 ? string.Create(CultureInfo.InvariantCulture, $" (pid {known})") : "";
                 throw new StartException(
                     $"another supervisord{pid} runs with the configuration {configuration}, the same identifier and the same pidfile; "
                     + "shut it down first");

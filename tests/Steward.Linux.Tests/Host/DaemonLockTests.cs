@@ -18,13 +18,13 @@ public sealed class DaemonLockTests : IDisposable
     public void A_second_one_is_refused_and_told_who_has_it_until_the_first_ends()
     {
         string name = Name();
-        using (DaemonLock.Take(name, Config, _messages))
+        using (DaemonLock.Take(name, Config, "/nonexistent", _messages))
         {
-            StartException refused = Assert.Throws<StartException>(() => DaemonLock.Take(name, Config, _messages));
+            StartException refused = Assert.Throws<StartException>(() => DaemonLock.Take(name, Config, "/nonexistent", _messages));
             Assert.Contains($"another supervisord (pid {Environment.ProcessId}) runs with the configuration {Config}", refused.Message, StringComparison.Ordinal);
         }
 
-        using DaemonLock? again = DaemonLock.Take(name, Config, _messages);
+        using DaemonLock? again = DaemonLock.Take(name, Config, "/nonexistent", _messages);
         Assert.NotNull(again);
         Assert.Empty(_messages);
     }
@@ -33,10 +33,10 @@ public sealed class DaemonLockTests : IDisposable
     public void Many_who_were_refused_leave_it_as_it_is()
     {
         string name = Name();
-        using DaemonLock? held = DaemonLock.Take(name, Config, _messages);
+        using DaemonLock? held = DaemonLock.Take(name, Config, "/nonexistent", _messages);
         for (int i = 0; i < 300; i++)
         {
-            StartException refused = Assert.Throws<StartException>(() => DaemonLock.Take(name, Config, _messages));
+            StartException refused = Assert.Throws<StartException>(() => DaemonLock.Take(name, Config, "/nonexistent", _messages));
             Assert.StartsWith("another supervisord", refused.Message, StringComparison.Ordinal);
         }
     }
