@@ -131,24 +131,23 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
     /// <param name="startedAt">When it was started: wall time in nanoseconds.</param>
     /// <param name="isOlder">Whether that was with another configuration.</param>
     /// <param name="isToStop">Whether it is not wanted.</param>
-    /// <param name="watch">Has the host take it on; false when it is gone.</param>
-    /// <returns>Null when there is no such process, or when it has been started already; else what <paramref name="watch"/> said.</returns>
+    /// <param name="watch">Has the host take it on, as if it had been spawned so: whether its output comes here; null when it is gone.</param>
+    /// <returns>Null when there is no such process, or when it has been started already; else whether it lives.</returns>
     public bool? Adopt(
-        string group, string process, int pid, long startedAt, bool isOlder, bool isToStop, Func<ProcessId, Incarnation, bool> watch)
+        string group, string process, int pid, long startedAt, bool isOlder, bool isToStop, Func<Spawn, bool?> watch)
     {
-        if (_supervisor.Adoptable(group, process) is not { } id)
+        if (_supervisor.Adoptable(group, process) is not { } spawn)
         {
             return null;
         }
 
-        var child = new Child(id, default(Incarnation).Next);
-        if (!watch(id, child.Incarnation))
+        if (watch(spawn) is not { } hasOutput)
         {
             return false;
         }
 
-        _children.Add(pid, child);
-        Apply(new ChildAdopted(id, child.Incarnation, pid, startedAt, isOlder, isToStop));
+        _children.Add(pid, new Child(spawn.Process, spawn.Incarnation) { Pid = pid, Spawn = hasOutput ? spawn : null });
+        Apply(new ChildAdopted(spawn.Process, spawn.Incarnation, pid, startedAt, isOlder, isToStop, hasOutput));
         return true;
     }
 

@@ -63,7 +63,7 @@ internal sealed partial class Daemon
             bool isOlder = Find(orphan) is { } config && AdoptionFile.DigestOf(config) != orphan.Digest;
             bool? isAdopted = engine.Adopt(
                 orphan.Group, orphan.Process, orphan.Pid, orphan.StartedAt, isOlder, isToStop,
-                (process, incarnation) => host.TryAdopt(process, incarnation, orphan.Pid, orphan.StartTime));
+                spawn => host.TryAdopt(spawn, orphan.Pid, orphan.StartTime));
             if (isAdopted is null)
             {
                 unknown.Add(orphan);

@@ -130,6 +130,54 @@ public sealed class KeeperTests
     }
 
     [Fact]
+    public async Task Where_no_successor_comes_to_answer_one_begins_without_the_state_and_output_goes_on()
+    {
+        await using var daemon = await MakeAsync(Programs + """
+
+            [program:writer]
+            command=/bin/sh -c 'i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done'
+            stdout_logfile=%(here)s/writer.log
+            """);
+        await daemon.StartAsync();
+        var before = await WebAsync(daemon);
+        var writer = (await daemon.ReachesAsync("writer", "RUNNING")).Pid;
+        while (!daemon.ReadLog().Contains("adopted: 'writer'", StringComparison.Ordinal))
+        {
+            // Three in a row, the later two before they can answer. One that was quicker is where it begins again.
+            var controls = Controls();
+            for (var i = 0; i < 3; i++)
+            {
+                var pid = DaemonOf(daemon.Pid);
+                await SignalAsync(pid, "KILL");
+                await Waiting.UntilAsync(
+                    () => ProcessTable.ChildrenOf(daemon.Pid).Any(child => child != pid && CommandOf(child).Contains("--kept", StringComparison.Ordinal)),
+                    () => "no successor\n" + daemon.Account());
+            }
+
+            await Waiting.UntilAsync(
+                () => Controls() > controls || daemon.ReadLog().Contains("adopted: 'writer'", StringComparison.Ordinal), () => "nobody comes\n" + daemon.Account());
+        }
+
+        Assert.Equal(before, await WebAsync(daemon));
+        Assert.Equal(("RUNNING", writer), await StateAsync());
+        var length = new FileInfo(Path.Combine(daemon.Folder, "writer.log")).Length;
+        await Waiting.UntilAsync(() => new FileInfo(Path.Combine(daemon.Folder, "writer.log")).Length > length, () => "its output is lost\n" + daemon.Account());
+        Assert.Equal(("RUNNING", writer), await StateAsync());
+        Assert.DoesNotContain("what it writes is lost", daemon.ReadLog(), StringComparison.Ordinal);
+        Assert.Equal(0, await daemon.StopAsync());
+        var lines = (await File.ReadAllLinesAsync(Path.Combine(daemon.Folder, "writer.log"))).Select(static line => int.Parse(line, null)).ToList();
+        Assert.Equal(lines.Order().Distinct(), lines);
+
+        int Controls() => daemon.ReadLog().Split("under control again").Length;
+
+        async Task<(string, int)> StateAsync()
+        {
+            var info = (await daemon.AllAsync())["writer"];
+            return (info.State, info.Pid);
+        }
+    }
+
+    [Fact]
     public async Task Both_are_killed_and_the_next_start_takes_on_what_runs_without_a_twin()
     {
         await using var daemon = await StartAsync();

@@ -79,7 +79,8 @@ public sealed record SpawnFailed(ProcessId Process, Incarnation Incarnation, str
 /// <param name="StartedAt">When it was started: wall time in nanoseconds.</param>
 /// <param name="IsOlder">Whether it was started with another configuration than the present one.</param>
 /// <param name="IsToStop">Whether it is stopped, and started again where it would be started anyway: <c>orphan_policy=stop</c>.</param>
-public sealed record ChildAdopted(ProcessId Process, Incarnation Incarnation, int Pid, long StartedAt, bool IsOlder, bool IsToStop) : Input;
+/// <param name="HasOutput">Whether its pipes are there, so that what it writes gets to its logs; else it is lost.</param>
+public sealed record ChildAdopted(ProcessId Process, Incarnation Incarnation, int Pid, long StartedAt, bool IsOlder, bool IsToStop, bool HasOutput) : Input;
 
 /// <summary>
 /// A child of ours has been reaped; its output is still being read, and <see cref="ChildExited"/> follows. Meanwhile no deadline of its

@@ -48,6 +48,7 @@ public static partial class InputFormat
                 writer.Integer(5, adopted.StartedAt);
                 writer.Flag(6, adopted.IsOlder);
                 writer.Flag(7, adopted.IsToStop);
+                writer.Flag(8, adopted.HasOutput);
                 break;
             case ChildReaped reaped:
                 Begin(writer, InputKind.ChildReaped, reaped.Process, reaped.Incarnation);
@@ -167,7 +168,8 @@ public static partial class InputFormat
                 reader.Int32(4, "pid", 1),
                 reader.Integer(5, "startedAt"),
                 reader.Flag(6, "isOlder"),
-                reader.Flag(7, "isToStop")),
+                reader.Flag(7, "isToStop"),
+                reader.Flag(8, "hasOutput")),
             InputKind.ChildReaped => new ChildReaped(Process(ref reader), Run(ref reader)),
             InputKind.ChildExited => new ChildExited(
                 Process(ref reader),

@@ -1,3 +1,4 @@
+using Steward.Core.Effects;
 using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
@@ -13,8 +14,10 @@ public sealed partial class Supervisor
     /// Says under which id a program of an earlier daemon can be taken on (<see cref="ChildAdopted"/>); null when there is no such process, or
     /// when it has been started already.
     /// </summary>
-    public ProcessId? Adoptable(string group, string process) =>
-        _groups.TryGetValue(group, out ProcessGroup? found) && found.Find(process) is { } slot && IsAdoptable(slot) ? slot.Id : null;
+    public Spawn? Adoptable(string group, string process) =>
+        _groups.TryGetValue(group, out ProcessGroup? found) && found.Find(process) is { } slot && IsAdoptable(slot)
+            ? SpawnOf(slot, default(Incarnation).Next)
+            : null;
 
     private static bool IsAdoptable(ProcessSlot slot) => slot is { State: ProcessState.Stopped, Pid: 0, LastStart: 0 };
 
@@ -34,7 +37,8 @@ public sealed partial class Supervisor
         }
 
         Enter(slot, ProcessState.Running, $" pid:{slot.Pid}", LogLevel.Info,
-            $"adopted: '{slot.Name}' with pid {slot.Pid}, which an earlier daemon started; what it writes is lost until it is started again");
+            $"adopted: '{slot.Name}' with pid {slot.Pid}, which an earlier daemon started"
+            + (adopted.HasOutput ? "" : "; what it writes is lost until it is started again"));
         if (adopted.IsOlder)
         {
             Log(LogLevel.Warn, $"{slot.Namespec} (pid {slot.Pid}) runs with an older configuration until it is started again");

@@ -179,16 +179,21 @@ public sealed partial class Supervisor
             slot.Waiters.Add(operation);
         }
 
+        _effects.Add(SpawnOf(slot, slot.Incarnation));
+    }
+
+    private Spawn SpawnOf(ProcessSlot slot, Incarnation incarnation)
+    {
         bool everything = Settings.LogLevel <= LogLevel.Debug;
-        _effects.Add(new Spawn(
+        return new Spawn(
             slot.Id,
-            slot.Incarnation,
+            incarnation,
             slot.Group.Name,
             slot.Config,
             slot.StdoutLog,
             slot.StderrLog,
             everything || slot.Config.IsListener || slot.Config.Stdout.EventsEnabled,
-            everything || slot.Config.Stderr.EventsEnabled));
+            everything || slot.Config.Stderr.EventsEnabled);
     }
 
     private void Adopt(ProcessSlot slot)

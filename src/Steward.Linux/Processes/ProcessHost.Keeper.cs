@@ -14,6 +14,9 @@ public sealed unsafe partial class ProcessHost
 
     private readonly KeeperLink? _keeper;
 
+    // What the kernel calls the pipes that the keeper holds, and under which roles it does.
+    private Dictionary<string, string>? _pipesHeld;
+
     // Ours, or that of the daemon before until it is recovered.
     private OutputMemory? _output;
 
@@ -148,6 +151,50 @@ public sealed unsafe partial class ProcessHost
         return found is [ProcessEntry only] ? only.Pid : null;
     }
 
+    /// <summary>
+    /// The pipes of a program, known by themselves: under which number it had them in the daemon that died is not known where that one's state
+    /// is left out. From here on they are held under its present number.
+    /// </summary>
+    private bool TryTakePipes(Spawn spawn, int pid)
+    {
+        if (_keeper is not { } keeper)
+        {
+            return false;
+        }
+
+        if (_pipesHeld is null)
+        {
+            _pipesHeld = new(StringComparer.Ordinal);
+            foreach (string role in keeper.Table.Roles.Where(static role => Array.Exists(Streams, stream => role.StartsWith(stream + ":", StringComparison.Ordinal))))
+            {
+                if (PipeName("self", keeper.Table.Numbers[role]) is { } name)
+                {
+                    _pipesHeld[name] = role;
+                }
+            }
+        }
+
+        string process = pid.ToString(CultureInfo.InvariantCulture);
+        int[] ours = [-1, -1, -1];
+        for (int i = 0; i < Streams.Length; i++)
+        {
+            if (PipeName(process, i) is { } name && _pipesHeld.TryGetValue(name, out string? role) && role.StartsWith(Streams[i] + ":", StringComparison.Ordinal))
+            {
+                ours[i] = keeper.Table.TryTake(role);
+            }
+        }
+
+        if ((ours[1] < 0 && ours[2] < 0) || !_hub.TryOpenLogs(spawn, out _))
+        {
+            Array.ForEach(ours, StateFile.Close);
+            return false;
+        }
+
+        Hold(spawn, ours);
+        _hub.Attach(spawn, pid, ours[0], ours[1], ours[2]);
+        return true;
+    }
+
     /// <summary>Everything that lived is taken over: the keeper is told which its children are, and what it need not hold any more.</summary>
     public void EndAdoption()
     {
@@ -276,7 +323,9 @@ public sealed unsafe partial class ProcessHost
         : (process, incarnation) => keeper.Drop(
             Role(Streams[0], process, incarnation), Role(Streams[1], process, incarnation), Role(Streams[2], process, incarnation));
 
-    private void HoldPipes(Spawn request, Descriptors descriptors)
+    private void HoldPipes(Spawn request, Descriptors descriptors) => Hold(request, descriptors.Ours);
+
+    private void Hold(Spawn request, ReadOnlySpan<int> ours)
     {
         if (_keeper is null)
         {
@@ -288,13 +337,13 @@ public sealed unsafe partial class ProcessHost
         int count = 0;
         for (int i = 0; i < Streams.Length; i++)
         {
-            if (descriptors.Ours[i] >= 0)
+            if (ours[i] >= 0)
             {
                 roles[count] = Role(Streams[i], request.Process, request.Incarnation);
 
                 // A daemon that died over this very start left the pipes that it made for it: ours take their place.
                 StateFile.Close(_keeper.Table.TryTake(roles[count]));
-                fds[count++] = descriptors.Ours[i];
+                fds[count++] = ours[i];
             }
         }
 

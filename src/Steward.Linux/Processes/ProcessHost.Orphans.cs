@@ -1,3 +1,4 @@
+using Steward.Core.Effects;
 using Steward.Core.Model;
 
 namespace Steward.Linux.Processes;
@@ -24,25 +25,30 @@ public sealed unsafe partial class ProcessHost
     public void MoveAdoptionFile(string pidFile) => _adoptionFile?.MoveTo(pidFile);
 
     /// <summary>
-    /// Takes a program on that an earlier daemon started, if it lives: it is a child like others from here on, but that it has no pipes. Its
-    /// end may be reported before the engine knows it, and is taken after that. On the engine's thread or before that runs.
+    /// Takes a program on that an earlier daemon started, if it lives: it is a child like others from here on, but that it has no pipes unless
+    /// a keeper holds them. Its end may be reported before the engine knows it, and is taken after that. On the engine's thread or before that
+    /// runs.
     /// </summary>
-    /// <param name="process">The process.</param>
-    /// <param name="incarnation">Which start of it this is.</param>
+    /// <param name="spawn">As it would be spawned.</param>
     /// <param name="pid">Its pid.</param>
     /// <param name="startTime">When it started, in ticks since boot.</param>
-    /// <returns>False when it is gone.</returns>
-    public bool TryAdopt(ProcessId process, Incarnation incarnation, int pid, ulong startTime)
+    /// <returns>Whether its output comes here; null when it is gone.</returns>
+    public bool? TryAdopt(Spawn spawn, int pid, ulong startTime)
     {
         if (_children.Contains(pid) || !_foreign.TryAdd(pid, startTime, out _))
         {
-            return false;
+            return null;
         }
 
         _children.Add(pid);
         _foreignChildren.Add(pid);
-        _withoutOutput.Add((process, incarnation));
-        return true;
+        if (TryTakePipes(spawn, pid))
+        {
+            return true;
+        }
+
+        _withoutOutput.Add((spawn.Process, spawn.Incarnation));
+        return false;
     }
 
     private bool HasForeignDead

@@ -32,7 +32,7 @@ public static class InputFormatTests
         new DaemonStarted(),
         new ChildSpawned(s_process, s_incarnation, 6),
         new SpawnFailed(s_process, s_incarnation, "bad", "fork"),
-        new ChildAdopted(s_process, s_incarnation, 6, 7, true, true),
+        new ChildAdopted(s_process, s_incarnation, 6, 7, true, true, true),
         new ChildReaped(s_process, s_incarnation),
         new ChildExited(s_process, s_incarnation, WaitStatus.FromExit(1), 7, true, "last"),
         new OrphanReaped(6, WaitStatus.FromExit(1)),

@@ -23,8 +23,8 @@ public sealed class OrphanTests
 
     private static void Adopt(Machine machine, string name, bool isOlder = false, bool isToStop = false)
     {
-        ProcessId id = machine.Supervisor.Adoptable(name, name)!.Value;
-        machine.Step(new ChildAdopted(id, default(Incarnation).Next, Pid, machine.Moment.Wall - 40 * Moment.Second, isOlder, isToStop));
+        ProcessId id = machine.Supervisor.Adoptable(name, name)!.Process;
+        machine.Step(new ChildAdopted(id, default(Incarnation).Next, Pid, machine.Moment.Wall - 40 * Moment.Second, isOlder, isToStop, false));
     }
 
     public sealed class GivenOneThatLives
@@ -78,7 +78,7 @@ public sealed class OrphanTests
             Assert.Null(_machine.Supervisor.Adoptable("web", "other"));
             Assert.Null(_machine.Supervisor.Adoptable("other", "web"));
             _machine.Take();
-            _machine.Step(new ChildAdopted(_machine.Slot("web").Id, new Incarnation(2), 78, 1, false, false));
+            _machine.Step(new ChildAdopted(_machine.Slot("web").Id, new Incarnation(2), 78, 1, false, false, false));
             Assert.Empty(_machine.Take());
             Assert.Equal(Pid, _machine.Slot("web").Pid);
         }
@@ -86,8 +86,8 @@ public sealed class OrphanTests
         [Fact]
         public void A_clock_that_went_back_makes_no_start_in_the_future()
         {
-            ProcessId id = _machine.Supervisor.Adoptable("web", "web")!.Value;
-            _machine.Step(new ChildAdopted(id, default(Incarnation).Next, Pid, _machine.Moment.Wall + 5, false, false));
+            ProcessId id = _machine.Supervisor.Adoptable("web", "web")!.Process;
+            _machine.Step(new ChildAdopted(id, default(Incarnation).Next, Pid, _machine.Moment.Wall + 5, false, false, false));
             Assert.Equal(_machine.Now, _machine.Slot("web").StartedAt);
         }
 
