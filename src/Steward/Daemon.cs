@@ -194,7 +194,7 @@ internal sealed partial class Daemon
         using var intents = new IntentFile(IntentPath(), engine.Log);
         engine.Intents = intents;
         engine.Recall(intents.Read());
-        IReadOnlyList<Orphan> orphans = AdoptionFile.Read(Settings.PidFile, engine.Log);
+        IReadOnlyList<Orphan> orphans = AdoptionFile.Read(Settings.PidFile, engine.Log, _keeper?.KeeperPid ?? 0);
         EndThoseWithSockets(engine, orphans);
         if (engine.Load(_configuration) is [string failure, ..])
         {

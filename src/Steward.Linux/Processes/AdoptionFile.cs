@@ -83,8 +83,10 @@ public sealed unsafe class AdoptionFile : IDisposable
     /// <returns>What ran when the last line was written, in that order; nothing of it need be alive.</returns>
     /// <param name="pidFile">The pid file that it stands beside.</param>
     /// <param name="log">Receives why nothing is told.</param>
-    /// <param name="predecessor">Whose file it may be though that process lives: a daemon that has become the keeper.</param>
-    public static IReadOnlyList<Orphan> Read(string pidFile, Action<LogLevel, string> log, int predecessor = 0)
+    /// <param name="keeper">
+    /// The keeper's pid, 0 without one: it may be a daemon that wrote this file, and programs whose daemon died are its children.
+    /// </param>
+    public static IReadOnlyList<Orphan> Read(string pidFile, Action<LogLevel, string> log, int keeper = 0)
     {
         if (PathFor(pidFile) is not { } path || ReadText(path, log) is not { } text)
         {
@@ -106,7 +108,7 @@ public sealed unsafe class AdoptionFile : IDisposable
             return [];
         }
 
-        if (writer != Environment.ProcessId && writer != predecessor && ProcessEntry.Read(writer) is { IsZombie: false } daemon && daemon.StartTime == since)
+        if (writer != Environment.ProcessId && writer != keeper && ProcessEntry.Read(writer) is { IsZombie: false } daemon && daemon.StartTime == since)
         {
             log(LogLevel.Warn, string.Create(CultureInfo.InvariantCulture, $"{path} is another daemon's, which runs with pid {writer}: its programs are left alone"));
             return [];
@@ -139,7 +141,7 @@ public sealed unsafe class AdoptionFile : IDisposable
             }
         }
 
-        if (pending is not null && FindSpawned(pending, found.Values) is { } spawned)
+        if (pending is not null && FindSpawned(pending, found.Values, keeper) is { } spawned)
         {
             found[(spawned.Pid, spawned.StartTime)] = spawned;
         }
@@ -249,7 +251,7 @@ public sealed unsafe class AdoptionFile : IDisposable
     }
 
     /// <summary>The program of a spawn that its daemon did not live to see the end of; null when there is none.</summary>
-    private static Orphan? FindSpawned(Orphan pending, IReadOnlyCollection<Orphan> known)
+    private static Orphan? FindSpawned(Orphan pending, IReadOnlyCollection<Orphan> known, int keeper)
     {
         byte[][] marks =
         [
@@ -259,7 +261,7 @@ public sealed unsafe class AdoptionFile : IDisposable
         {
             // It leads a process group; what it started itself does not begin that way, and a daemon that lives is the parent of its own.
             if (!entry.IsZombie && entry.Group == entry.Pid && entry.StartTime >= pending.StartTime && entry.StartTime - pending.StartTime <= SpawnTicks
-                && known.All(other => other.Pid != entry.Pid) && !IsDaemon(entry.Parent) && ProcessEntry.HasInEnvironment(entry.Pid, marks))
+                && known.All(other => other.Pid != entry.Pid) && (entry.Parent == keeper || !IsDaemon(entry.Parent)) && ProcessEntry.HasInEnvironment(entry.Pid, marks))
             {
                 return pending with { Pid = entry.Pid, StartTime = entry.StartTime };
             }

@@ -24,6 +24,9 @@ public sealed unsafe class ForeignProcesses : IDisposable
     /// <summary>How long a dead process may wait for its parent before its end is told without that.</summary>
     public static readonly TimeSpan ReapPatience = TimeSpan.FromSeconds(2);
 
+    // How often those are looked at that the kernel does not watch together.
+    private const int OneByOneMs = 100;
+
     private const int Field = 1;
 
     private readonly Lock _gate = new();
@@ -367,7 +370,15 @@ public sealed unsafe class ForeignProcesses : IDisposable
 
             fixed (LibC.PollFd* start = polled)
             {
-                _ = LibC.poll(start, (nuint)polled.Length, patience);
+                if (LibC.poll(start, (nuint)polled.Length, patience) < 0 && LibC.LastError == Errno.EINVAL)
+                {
+                    // They are more than the limit of descriptors, which somebody has lowered (man 2 poll): one by one, and not all the time.
+                    _ = LibC.poll(start, 1, OneByOneMs);
+                    for (int i = 1; i < polled.Length; i++)
+                    {
+                        _ = LibC.poll(start + i, 1, 0);
+                    }
+                }
             }
 
             ulong count;
