@@ -616,7 +616,7 @@ stderr_logfile_maxbytes=0
 
     def end_spans(self, everything=False, of=None):
         for entry in list(self.spans):
-            if everything or entry[1] == of or time.monotonic() >= entry[0]:
+            if entry in self.spans and (everything or entry[1] == of or time.monotonic() >= entry[0]):  # one may end another
                 self.spans.remove(entry)
                 entry[2]()
 
@@ -662,6 +662,7 @@ stderr_logfile_maxbytes=0
                             waiting.discard(name)
             return 'no new lines of ' + ' '.join(sorted(waiting)) if waiting else None
         self.wait('lines are written again after a full disk', is_written)
+        self.end_spans(of='descriptors')  # without them nobody is answered
         self.recover('full control after a full disk', time.monotonic())
 
     def descriptors(self):
