@@ -157,12 +157,22 @@ public sealed class HostileTests
     private static string Pick(Random random, string[] from) => from[random.Next(from.Length)];
 
     [Fact]
-    public async Task While_there_are_no_descriptors_clients_wait_and_the_log_says_so_once()
+    public async Task While_there_are_no_descriptors_clients_wait_and_logs_keep_their_names_and_the_log_says_so()
     {
-        await using var daemon = new TestDaemon("[program:x]\ncommand=/bin/sleep 100000\n");
+        await using var daemon = new TestDaemon("""
+            [program:x]
+            command=/bin/sh -c 'while :; do echo 0123456789; sleep 0.01; done'
+            stdout_logfile=%(here)s/x.log
+            stdout_logfile_maxbytes=500
+            stdout_logfile_backups=2
+            """);
         await daemon.StartAsync();
         await daemon.ReachesAsync("x", "RUNNING");
+        var log = Path.Combine(daemon.Folder, "x.log");
+        await Waiting.UntilAsync(() => File.Exists(log + ".1"), () => "nothing is rotated");
         await Limit(8);
+        await daemon.LogSaysAsync("x.log' cannot be rotated: [Errno 24] Too many open files; it grows beyond its limit");
+        await Waiting.UntilAsync(() => new FileInfo(log) is { Exists: true, Length: > 1500 }, () => "nothing is written under its name");
 
         // Not over the connection that is open already.
         using var client = new RpcClient(daemon.Socket);
@@ -171,6 +181,7 @@ public sealed class HostileTests
         await Limit(4096);
         Assert.Equal(daemon.Pid, await waits);
         Assert.Equal(2, daemon.ReadLog().Split("clients wait").Length);
+        await Waiting.UntilAsync(() => new FileInfo(log) is { Exists: true, Length: < 1000 }, () => "nothing is rotated any more");
 
         async Task Limit(int descriptors) =>
             (await Command.RunAsync("/usr/bin/prlimit", [$"--pid={daemon.Pid}", $"--nofile={descriptors}:"])).AssertSuccess();

@@ -719,6 +719,9 @@ internal sealed unsafe class LogFile
         }
         else
         {
+            // Without a descriptor for the new file the present one keeps its name, under which it is looked for.
+            int spare = LibC.fcntl(_fd, LibC.F_DUPFD_CLOEXEC, 0);
+            errno = spare < 0 ? LibC.LastError : LibC.close(spare) == 0 ? 0 : LibC.LastError;
             for (int i = first; i >= 0 && errno == 0; i--)
             {
                 memory?.Rotating(i);
