@@ -14,8 +14,8 @@ namespace Steward.Linux.Handover;
 /// <remarks>
 /// <para>
 /// Format 1, numbers little-endian. The first page: 8 bytes <c>STEWLOG1</c>, 4 bytes number of the area in force, 4 bytes
-/// nothing, 8 bytes number of the last line of the activity log that is out. Two areas of
-/// <see cref="AreaSize"/> follow. An area: 8 bytes length of the checkpoint, 8 bytes length of the log, 8 bytes whose first says that the log is
+/// nothing, 8 bytes number of the last line of the activity log that is out, 8 bytes number of the last fact that is in the journal. Two
+/// areas of <see cref="AreaSize"/> follow. An area: 8 bytes length of the checkpoint, 8 bytes length of the log, 8 bytes whose first says that the log is
 /// broken; the checkpoint; the log. The log is frames: 4 bytes length, 4 bytes CRC-32C, the record.
 /// </para>
 /// <para>
@@ -31,6 +31,7 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
 
     private const int PageSize = 4096;
     private const int LinesPlace = 16;
+    private const int FactsPlace = 24;
     private const int AreaHeader = 24;
     private const int FrameHeader = 8;
     private const long Total = PageSize + (2L * AreaSize);
@@ -66,6 +67,18 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
             lock (_gate)
             {
                 return _start is null ? 0 : *(long*)(_start + LinesPlace);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public long FactsOut
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _start is null ? 0 : *(long*)(_start + FactsPlace);
             }
         }
     }
@@ -173,6 +186,18 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
             if (_start is not null)
             {
                 Volatile.Write(ref *(long*)(_start + LinesPlace), number);
+            }
+        }
+    }
+
+    /// <summary>Says up to which number facts are in the journal; <see cref="long.MaxValue"/> when there is none. Any thread; one at a time.</summary>
+    public void FactsAreOut(long number)
+    {
+        lock (_gate)
+        {
+            if (_start is not null)
+            {
+                Volatile.Write(ref *(long*)(_start + FactsPlace), number);
             }
         }
     }
