@@ -148,6 +148,7 @@ internal sealed partial class Daemon
 
         _state = state;
         TellCommitted(engine, journal, wasThere: true);
+        _hooks!.Keep(state);
         HoldOwn();
         Keep(engine, log, childNoFile);
         _keeper.Hold([KeeperStart.StateRole], [state.Descriptor]);

@@ -231,6 +231,11 @@ internal sealed partial class Daemon
         var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
         _hooks = new HookControl(hooks, engine);
         _hooks.Apply(_configuration);
+        if (_state is not null)
+        {
+            _hooks.Keep(_state);
+        }
+
         return hooks;
     }
 
@@ -484,15 +489,15 @@ internal sealed partial class Daemon
             return;
         }
 
-        journal.Committed = state.FactsAreOut;
+        journal.Committed = number => state.JournalHas = number;
         if (journal.Current is null)
         {
-            state.FactsAreOut(long.MaxValue);
+            state.JournalHas = long.MaxValue;
         }
-        else if (!wasThere && state.FactsOut == long.MaxValue)
+        else if (!wasThere && state.JournalHas == long.MaxValue)
         {
             // There was none so far, neither here nor with a daemon before.
-            state.FactsAreOut(engine.FactsTold);
+            state.JournalHas = engine.FactsTold;
         }
     }
 
