@@ -93,7 +93,7 @@ public sealed partial class Engine
                 break;
 
             case Record record:
-                Tell(record.Entry);
+                TellFact(record.Entry);
                 break;
 
             case Reply reply:

@@ -48,6 +48,7 @@ public sealed partial class Engine
     public void Keep(IStateLog log, int field, Func<Action<SnapshotWriter>, byte[]> seal)
     {
         (_field, _seal) = (field, seal);
+        KeepFacts();
         _stateLog = log;
         Checkpoint();
     }

@@ -34,6 +34,7 @@ public sealed partial class Engine
         // Whoever waited has lost its connection.
         _waiting.Clear();
         _linesOut = log.LinesOut;
+        TellHeldFacts(log.FactsOut);
         _replay = new Records(records, this, log);
         while (_replay is { } replay && replay.HasMore)
         {
@@ -180,6 +181,10 @@ public sealed partial class Engine
                 else if (effect is Core.Effects.Log line)
                 {
                     LogLine(line, _replayedAt.Wall);
+                }
+                else if (effect is Core.Effects.Record record && _areFactsKept)
+                {
+                    TellFact(record.Entry);
                 }
 
                 return true;

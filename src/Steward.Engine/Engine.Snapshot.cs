@@ -148,6 +148,7 @@ public sealed partial class Engine
 
         writer.Integer(13, _lines);
         writer.Integer(14, ArrivedReports);
+        WriteFacts(writer, 15);
         writer.End();
     }
 
@@ -230,6 +231,7 @@ public sealed partial class Engine
 
         engine._lines = reader.OptionalInteger(13, "lines", 0) ?? 0;
         engine.ArrivedReports = reader.OptionalInteger(14, "arrivedReports", 0) ?? 0;
+        engine.ReadFacts(ref reader, 15);
         reader.End();
         // It may be written down again before it starts.
         engine._isAtRest = true;

@@ -11,7 +11,9 @@ namespace Steward.Hooks;
 /// <param name="Timings">How long.</param>
 /// <param name="Log">Writes to the activity log.</param>
 /// <param name="Wall">Unix nanoseconds, for what is shown.</param>
-internal sealed record HookSetting(HookSender Sender, TimeProvider Time, HookTimings Timings, Action<LogLevel, string> Log, Func<long> Wall);
+/// <param name="Concluded">Called when an event waits no more because it was sent or given up; without a lock of the hook.</param>
+internal sealed record HookSetting(
+    HookSender Sender, TimeProvider Time, HookTimings Timings, Action<LogLevel, string> Log, Func<long> Wall, Action Concluded);
 
 /// <summary>
 /// A hook at work: a bounded queue, and while there is something in it one task that delivers, one after the other.
@@ -72,6 +74,27 @@ internal sealed class Hook(HookConfig config, HookSetting setting, Func<HookOrig
                 return new HookStatus(
                     _config.Name, _config.Kind.ToString().ToLowerInvariant(), Shown(_config), _delivered, _failed, _dropped, _queue.Count, _lastError,
                     _lastErrorWall, _lastSuccessWall);
+            }
+        }
+    }
+
+    /// <summary>The number of the oldest event that waits or is on its way, of those that have one; <see cref="long.MaxValue"/> for none.</summary>
+    public long OldestWaiting
+    {
+        get
+        {
+            lock (_gate)
+            {
+                // They wait in the order in which they came; what stands for several stands at the place of the first, with its number.
+                for (LinkedListNode<Item>? node = _queue.First; node is not null; node = node.Next)
+                {
+                    if (node.Value.Number > 0)
+                    {
+                        return node.Value.Number;
+                    }
+                }
+
+                return long.MaxValue;
             }
         }
     }
@@ -312,13 +335,17 @@ internal sealed class Hook(HookConfig config, HookSetting setting, Func<HookOrig
                 attempt = HookAttempt.Refused("a defect of Steward, see the log");
             }
 
+            bool goesOn;
             lock (_gate)
             {
-                if (!Conclude(node, attempt))
-                {
-                    _isWorking = false;
-                    return;
-                }
+                goesOn = Conclude(node, attempt);
+                _isWorking = goesOn;
+            }
+
+            setting.Concluded();
+            if (!goesOn)
+            {
+                return;
             }
         }
     }
@@ -431,6 +458,9 @@ internal sealed class Hook(HookConfig config, HookSetting setting, Func<HookOrig
 
         public TaskCompletionSource<string?>? Answer { get; } = answer;
 
+        /// <summary>The number of the first event that it stands for; 0 for none.</summary>
+        public long Number { get; private init; } = happened.Number;
+
         public int Repeats { get; private init; }
 
         public int Attempts { get; set; }
@@ -438,6 +468,6 @@ internal sealed class Hook(HookConfig config, HookSetting setting, Func<HookOrig
         public bool IsOnItsWay { get; set; }
 
         /// <summary>The newest stands for all of them.</summary>
-        public Item With(HookEvent newer) => new(newer, Since, Due, null) { Repeats = Repeats + 1 };
+        public Item With(HookEvent newer) => new(newer, Since, Due, null) { Repeats = Repeats + 1, Number = Number };
     }
 }

@@ -22,6 +22,9 @@ internal sealed class HookEvent(string delivery, HookEvents kind, JournalEntry e
     /// <summary>The entry.</summary>
     public JournalEntry Entry { get; } = entry;
 
+    /// <summary>The number of its fact among those that a successor tells again (<see cref="Core.Ports.FactPlace"/>); 0 for none.</summary>
+    public long Number { get; init; }
+
     /// <summary>Whether somebody only wants to see that it arrives.</summary>
     public bool IsTest { get; init; }
 

@@ -11,7 +11,7 @@ namespace Steward.Hooks;
 /// holds nothing.
 /// </summary>
 /// <remarks>
-/// <see cref="Append"/> is called on the thread on which things happen, and returns without waiting. Everything else is called on any thread.
+/// <see cref="Append(in JournalEntry)"/> is called on the thread on which things happen, and returns without waiting. Everything else is called on any thread.
 /// A reload or a reading of the configuration brings other hooks; one that keeps its name and target keeps what waits for it.
 /// </remarks>
 public sealed class HookRunner : IJournalSink, IDisposable
@@ -28,6 +28,11 @@ public sealed class HookRunner : IJournalSink, IDisposable
     private volatile Hook[] _hooks = [];
     private volatile HookOrigin _origin;
     private long _lastNumber;
+
+    // Up to which number facts have been taken, and up to which a daemon before was done with them. Nobody is told while there is no keeper.
+    private long _taken;
+    private long _done;
+    private Action<long>? _isDone;
     private bool _isStopped;
 
     /// <summary>Makes a runner without hooks.</summary>
@@ -67,7 +72,7 @@ public sealed class HookRunner : IJournalSink, IDisposable
             _origin = _origin with { Identifier = identifier };
             var former = _hooks.ToDictionary(static hook => hook.Config.Name, StringComparer.Ordinal);
             var next = new List<Hook>();
-            var setting = new HookSetting(_sender, _time, _timings, Log, Wall);
+            var setting = new HookSetting(_sender, _time, _timings, Log, Wall, Concluded);
             foreach (HookConfig config in hooks.DistinctBy(static hook => hook.Name))
             {
                 if (former.TryGetValue(config.Name, out Hook? hook) && hook.Config.Kind == config.Kind && hook.Config.Target == config.Target)
@@ -88,6 +93,7 @@ public sealed class HookRunner : IJournalSink, IDisposable
                 _subjects.Clear();
             }
 
+            TellDone();
             foreach (Hook gone in former.Values)
             {
                 if (gone.Abandon() is > 0 and var left)
@@ -99,8 +105,37 @@ public sealed class HookRunner : IJournalSink, IDisposable
         }
     }
 
+    /// <summary>
+    /// Has somebody told, from here on, up to which number of facts (<see cref="FactPlace"/>) nothing waits any more: delivered, given up, dropped, or
+    /// wanted by no hook; <see cref="long.MaxValue"/> while there are no hooks.
+    /// </summary>
+    /// <param name="done">Up to which number a daemon before was done: what it tells is remembered for what belongs to it, and not sent.</param>
+    /// <param name="isDone">Called on the threads on which facts are taken and delivered, one at a time; returns at once.</param>
+    public void Keep(long done, Action<long> isDone)
+    {
+        lock (_gate)
+        {
+            _isDone = isDone;
+            SkipTo(done);
+            TellDone();
+        }
+    }
+
+    /// <summary>Facts up to this number are not sent.</summary>
+    public void SkipTo(long done)
+    {
+        lock (_gate)
+        {
+            _done = Math.Max(_done, done);
+            _taken = Math.Max(_taken, done);
+        }
+    }
+
     /// <inheritdoc/>
-    public void Append(in JournalEntry entry)
+    public void Append(in JournalEntry entry) => Append(entry, default);
+
+    /// <inheritdoc/>
+    public void Append(in JournalEntry entry, FactPlace place)
     {
         if (_hooks.Length == 0)
         {
@@ -110,28 +145,15 @@ public sealed class HookRunner : IJournalSink, IDisposable
         lock (_gate)
         {
             HookSubject? subject = Remember(entry);
-            HookEvents kind = HookEventNames.Of(entry.Fact);
-            if (kind == HookEvents.None)
+            if (place.Series == 0 || place.Number > _done)
             {
-                return;
+                Offer(entry, place, subject);
             }
 
-            HookEvent? happened = null;
-            foreach (Hook hook in _hooks)
+            if (place.Number > _taken)
             {
-                HookConfig config = hook.Config;
-                if ((config.Events & kind) == 0 || !config.Concerns(entry.Group, entry.Process))
-                {
-                    continue;
-                }
-
-                if (happened is null)
-                {
-                    happened = new HookEvent(Delivery(entry), kind, entry);
-                    subject?.Open(happened);
-                }
-
-                hook.Add(happened);
+                _taken = place.Number;
+                TellDone();
             }
         }
     }
@@ -197,6 +219,64 @@ public sealed class HookRunner : IJournalSink, IDisposable
         _abandon.Dispose();
     }
 
+    private void Offer(in JournalEntry entry, FactPlace place, HookSubject? subject)
+    {
+        HookEvents kind = HookEventNames.Of(entry.Fact);
+        if (kind == HookEvents.None)
+        {
+            return;
+        }
+
+        HookEvent? happened = null;
+        foreach (Hook hook in _hooks)
+        {
+            HookConfig config = hook.Config;
+            if ((config.Events & kind) == 0 || !config.Concerns(entry.Group, entry.Process))
+            {
+                continue;
+            }
+
+            if (happened is null)
+            {
+                happened = new HookEvent(Delivery(entry, place), kind, entry) { Number = place.Number };
+                subject?.Open(happened);
+            }
+
+            hook.Add(happened);
+        }
+    }
+
+    /// <summary>A hook has done with an event. It holds no lock: this one comes first.</summary>
+    private void Concluded()
+    {
+        if (Volatile.Read(ref _isDone) is null)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            TellDone();
+        }
+    }
+
+    private void TellDone()
+    {
+        if (_isDone is not { } isDone || _isStopped)
+        {
+            // At the end what is left is said, and nobody comes after.
+            return;
+        }
+
+        long done = _hooks.Length == 0 ? long.MaxValue : _taken;
+        foreach (Hook hook in _hooks)
+        {
+            done = Math.Min(done, hook.OldestWaiting - 1);
+        }
+
+        isDone(done);
+    }
+
     private HookSubject? Remember(in JournalEntry entry)
     {
         if (entry.Group is null || entry.Process is null)
@@ -222,9 +302,11 @@ public sealed class HookRunner : IJournalSink, IDisposable
         return subject;
     }
 
-    // Without a journal there is no number; the start of the daemon keeps those of two runs apart.
-    private string Delivery(in JournalEntry entry) => entry.Number > 0
-        ? entry.Number.ToString(CultureInfo.InvariantCulture)
+    // A fact that a successor may tell again has a name of its own, so that whoever gets it twice can see that. For the others the start of the
+    // daemon keeps those of two runs apart.
+    private string Delivery(in JournalEntry entry, FactPlace place = default) => place.Series != 0
+        ? string.Create(CultureInfo.InvariantCulture, $"{place.Series:x}-{place.Number}")
+        : entry.Number > 0 ? entry.Number.ToString(CultureInfo.InvariantCulture)
         : string.Create(CultureInfo.InvariantCulture, $"{entry.Wall / Moment.Millisecond:x}-{Interlocked.Increment(ref _lastNumber)}");
 
     private long Wall() => _clock.Now.Wall;

@@ -2,6 +2,7 @@ using System.Globalization;
 using SQLitePCL;
 using Steward.Core.Events;
 using Steward.Core.Model;
+using Steward.Core.Ports;
 
 namespace Steward.Journal;
 
@@ -16,6 +17,7 @@ public sealed partial class EventJournal
     // What follows belongs to the writer's thread alone.
     private readonly List<JournalEntry> _batch = new(64);
     private JournalStore? _store;
+    private FactPlace _batchPlace;
     private int _batchAccepted;
     private int _batchLosses;
     private int _failures;
@@ -154,7 +156,12 @@ public sealed partial class EventJournal
         TakeBatch();
         if (_batch.Count > 0)
         {
-            _store!.Write(_batch);
+            // A commit that failed may have come to its end all the same: then the file has the whole batch.
+            if (!_store!.Place.Covers(_batchPlace))
+            {
+                _store.Write(_batch, _batchPlace);
+            }
+
             Settle();
         }
 
@@ -175,12 +182,21 @@ public sealed partial class EventJournal
             return;
         }
 
+        int known = 0;
         lock (_gate)
         {
-            while (_batch.Count < BatchEntries && _queue.TryDequeue(out JournalEntry entry))
+            while (_batch.Count < BatchEntries && _queue.TryDequeue(out (JournalEntry Entry, FactPlace Place) next))
             {
-                _queuedBytes -= EntryWeight + 2 * entry.Fact.TextLength;
-                _batch.Add(entry);
+                _queuedBytes -= EntryWeight + 2 * next.Entry.Fact.TextLength;
+                if (_store!.Place.Covers(next.Place))
+                {
+                    // A daemon that died has put it into the file.
+                    known++;
+                    continue;
+                }
+
+                _batch.Add(next.Entry);
+                _batchPlace = next.Place.Series != 0 ? next.Place : _batchPlace;
             }
 
             _batchAccepted = _batch.Count;
@@ -191,6 +207,16 @@ public sealed partial class EventJournal
                 _batch.Add(new JournalEntry(0, _lostLast, null, null, 0, new LossFact(_lostSinceTold, _lostFirst, _lostLast, _lostReason)));
                 _batchLosses = 1;
                 _lostSinceTold = 0;
+            }
+        }
+
+        if (known > 0)
+        {
+            _committed?.Invoke(_store!.Place);
+            lock (_gate)
+            {
+                _settled += known;
+                Monitor.PulseAll(_gate);
             }
         }
     }
@@ -206,7 +232,13 @@ public sealed partial class EventJournal
             told = string.Create(CultureInfo.InvariantCulture, $"the journal lost {loss.Count} entries: {loss.Reason}");
         }
 
+        if (_batchPlace.Series != 0)
+        {
+            _committed?.Invoke(_batchPlace);
+        }
+
         _batch.Clear();
+        _batchPlace = default;
         _writtenSincePruned += count;
         lock (_gate)
         {
@@ -393,6 +425,7 @@ public sealed partial class EventJournal
         }
 
         _batch.Clear();
+        _batchPlace = default;
         _batchAccepted = 0;
         _batchLosses = 0;
     }
@@ -402,10 +435,10 @@ public sealed partial class EventJournal
         LoseBatch("the journal was closed while nothing could be written");
         lock (_gate)
         {
-            while (_queue.TryDequeue(out JournalEntry entry))
+            while (_queue.TryDequeue(out (JournalEntry Entry, FactPlace Place) left))
             {
                 _settled++;
-                Lose(1, entry.Wall, entry.Wall, "the journal was closed while nothing could be written");
+                Lose(1, left.Entry.Wall, left.Entry.Wall, "the journal was closed while nothing could be written");
             }
         }
 

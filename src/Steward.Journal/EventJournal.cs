@@ -26,11 +26,12 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     private readonly JournalOptions _options;
     private readonly IClock _clock;
     private readonly Action<LogLevel, string> _log;
+    private readonly Action<FactPlace>? _committed;
     private readonly Thread _thread;
 
     // Everything below is guarded by the gate.
     private readonly object _gate = new();
-    private readonly Queue<JournalEntry> _queue = new();
+    private readonly Queue<(JournalEntry Entry, FactPlace Place)> _queue = new();
     private readonly List<Follower> _followers = [];
     private long _queuedBytes;
     private long _accepted;
@@ -52,8 +53,9 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     private long _lastNumber;
     private long _written;
 
-    private EventJournal(JournalOptions options, IClock clock, Action<LogLevel, string> log)
+    private EventJournal(JournalOptions options, IClock clock, Action<LogLevel, string> log, Action<FactPlace>? committed)
     {
+        _committed = committed;
         _options = options;
         _clock = clock;
         _log = log;
@@ -65,18 +67,19 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     /// <param name="options">Where and how large.</param>
     /// <param name="clock">The clocks, for the age of entries.</param>
     /// <param name="log">Takes lines for the activity log; called on the journal's thread and on readers' threads.</param>
-    public static EventJournal Open(JournalOptions options, IClock clock, Action<LogLevel, string> log)
+    /// <param name="committed">Told after a commit up to which place everything is on disk (or lost and counted); on the journal's thread.</param>
+    public static EventJournal Open(JournalOptions options, IClock clock, Action<LogLevel, string> log, Action<FactPlace>? committed = null)
     {
-        EventJournal journal = Create(options, clock, log);
+        EventJournal journal = Create(options, clock, log, committed);
         journal.Start();
         return journal;
     }
 
     /// <summary>Makes a journal that queues what it is given and touches nothing before <see cref="Start"/>. The parameters are those of <see cref="Open"/>.</summary>
-    public static EventJournal Create(JournalOptions options, IClock clock, Action<LogLevel, string> log)
+    public static EventJournal Create(JournalOptions options, IClock clock, Action<LogLevel, string> log, Action<FactPlace>? committed = null)
     {
         options.Check();
-        return new EventJournal(options, clock, log);
+        return new EventJournal(options, clock, log, committed);
     }
 
     /// <summary>Starts the thread, which opens the file; once is enough.</summary>
@@ -135,7 +138,10 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
     }
 
     /// <summary>Puts an entry in the queue. Never waits; when there is no room the entry is counted as lost. Its number is ignored.</summary>
-    public void Append(in JournalEntry entry)
+    public void Append(in JournalEntry entry) => Append(entry, default);
+
+    /// <summary>The same for an entry that may be in the file already: it is left out when the file has everything up to its place.</summary>
+    public void Append(in JournalEntry entry, FactPlace place)
     {
         JournalFact fact = entry.Fact.Bounded();
         int weight = EntryWeight + 2 * fact.TextLength;
@@ -151,7 +157,7 @@ public sealed partial class EventJournal : IJournalSink, IDisposable
             }
             else
             {
-                _queue.Enqueue(entry with { Fact = fact });
+                _queue.Enqueue((entry with { Fact = fact }, place));
                 _queuedBytes += weight;
                 _accepted++;
                 if (_isWaiting)

@@ -20,6 +20,12 @@ public sealed class JournalHolder(IClock clock, Action<LogLevel, string> log) : 
     /// <inheritdoc/>
     public void Append(in JournalEntry entry) => _current?.Append(entry);
 
+    /// <inheritdoc/>
+    public void Append(in JournalEntry entry, FactPlace place) => _current?.Append(entry, place);
+
+    /// <summary>Told after each commit up to which number facts of the core are on disk; on the journal's thread. Null: nobody wants to know.</summary>
+    public Action<long>? Committed { get; set; }
+
     /// <summary>
     /// Goes on with these options; null for no journal. With the same ones nothing happens; otherwise the former journal is closed when
     /// what it was given is written.
@@ -36,7 +42,7 @@ public sealed class JournalHolder(IClock clock, Action<LogLevel, string> log) : 
 
             former = _current;
             _options = options;
-            _current = options is null ? null : EventJournal.Create(options, clock, log);
+            _current = options is null ? null : EventJournal.Create(options, clock, log, place => Committed?.Invoke(place.Number));
         }
 
         // It may be the same file with other bounds: the new one queues until the former has let go of it.

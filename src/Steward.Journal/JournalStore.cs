@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using SQLitePCL;
 using Steward.Core.Events;
+using Steward.Core.Ports;
 
 namespace Steward.Journal;
 
@@ -34,6 +35,7 @@ internal sealed class JournalStore : IDisposable
     private readonly SqliteStatement _insertName;
     private readonly SqliteStatement _oldest;
     private readonly SqliteStatement _prune;
+    private readonly SqliteStatement _mark;
     private readonly Dictionary<(string Group, string? Process), long> _names = [];
     private readonly ArrayBufferWriter<byte> _buffer = new(1024);
     private readonly Utf8JsonWriter _json;
@@ -61,6 +63,8 @@ internal sealed class JournalStore : IDisposable
             _prune = _database.Prepare(
                 "DELETE FROM entry WHERE number IN (SELECT number FROM entry WHERE number < (SELECT max(number) FROM entry) "
                 + "AND (?2 = 0 OR wall < ?2) ORDER BY number LIMIT ?1)");
+            _mark = _database.Prepare("INSERT OR REPLACE INTO meta(key, value) VALUES('place', ?1)");
+            Place = ReadPlace();
             LoadNames();
         }
         catch
@@ -76,8 +80,13 @@ internal sealed class JournalStore : IDisposable
     /// <summary>How many numbers were left out at opening.</summary>
     public long Skipped { get; private set; }
 
+    /// <summary>Up to which place facts of the core are in the file, as its last writer told; no place when none had any.</summary>
+    public FactPlace Place { get; private set; }
+
     /// <summary>Writes entries in one transaction: all or none. Gives them the numbers that follow.</summary>
-    public void Write(List<JournalEntry> entries)
+    /// <param name="entries">The entries.</param>
+    /// <param name="place">The place of the last of them that has one; stands in the file from the same moment on.</param>
+    public void Write(List<JournalEntry> entries, FactPlace place = default)
     {
         long last = LastNumber;
         try
@@ -89,6 +98,12 @@ internal sealed class JournalStore : IDisposable
                 last++;
             }
 
+            if (place.Series != 0)
+            {
+                _mark.Bind(1, string.Create(CultureInfo.InvariantCulture, $"{place.Series} {place.Number}"));
+                _mark.Run();
+            }
+
             _database.Execute("COMMIT");
         }
         catch
@@ -97,6 +112,7 @@ internal sealed class JournalStore : IDisposable
             throw;
         }
 
+        Place = place.Series != 0 ? place : Place;
         LastNumber = last;
     }
 
@@ -222,6 +238,17 @@ internal sealed class JournalStore : IDisposable
         using SqliteStatement mark = _database.Prepare("UPDATE meta SET value = ?1 WHERE key = 'boot'");
         mark.Bind(1, bootId);
         mark.Run();
+    }
+
+    private FactPlace ReadPlace()
+    {
+        // What nobody can read was not written by a Steward: it is as if it was not there, and the next commit replaces it.
+        string[] parts = (_database.Text("SELECT value FROM meta WHERE key = 'place'") ?? "").Split(' ');
+        return parts.Length == 2
+            && long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out long series)
+            && long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                ? new FactPlace(series, number)
+                : default;
     }
 
     private void LoadNames()

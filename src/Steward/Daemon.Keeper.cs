@@ -130,7 +130,7 @@ internal sealed partial class Daemon
     private static int Keep(KeeperStart start) => KeeperProcess.Run(start, SystemClock.Instance, Say);
 
     /// <summary>From here on everything is left with the keeper that a successor needs. Before the first program is started.</summary>
-    private void BeKept(Engine.Engine engine, ProcessHost host, ReplaceableLog log, long? childNoFile)
+    private void BeKept(Engine.Engine engine, ProcessHost host, ReplaceableLog log, JournalHolder journal, long? childNoFile)
     {
         if (_keeper is null)
         {
@@ -147,6 +147,8 @@ internal sealed partial class Daemon
         }
 
         _state = state;
+        TellCommitted(engine, journal, wasThere: true);
+        _hooks!.Keep(state);
         HoldOwn();
         Keep(engine, log, childNoFile);
         _keeper.Hold([KeeperStart.StateRole], [state.Descriptor]);

@@ -190,6 +190,7 @@ internal sealed partial class Daemon
                 _keeper.Listen(engine.ChildrenExited);
                 host.EndAdoption();
                 HoldOwn();
+                engine.TellHeldFacts(_state.FactsOut);
                 Keep(engine, log, childNoFile);
                 host.KeepOutput(engine.ArrivedReports);
             }

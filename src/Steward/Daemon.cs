@@ -184,6 +184,12 @@ internal sealed partial class Daemon
         };
         using var host = new ProcessHost(engine, HostOptions(limits.ChildNoFile), _keeper);
         engine.Attach(host);
+        if (_keeper is not null)
+        {
+            // What is told from here on and not yet on the disk is in the first checkpoint.
+            engine.KeepFacts();
+        }
+
         KeepJournal(engine, journal);
         using HookRunner hooks = RunHooks(engine, host, log);
         if (!Settings.NoCleanup)
@@ -211,7 +217,7 @@ internal sealed partial class Daemon
         WritePidFile(engine);
         engine.Record(About(DaemonAction.Started, engine));
         Adopt(engine, host, orphans);
-        BeKept(engine, host, log, limits.ChildNoFile);
+        BeKept(engine, host, log, journal, limits.ChildNoFile);
         engine.BeginRunning();
         engine.Start();
 
@@ -225,6 +231,11 @@ internal sealed partial class Daemon
         var hooks = new HookRunner(host.HookProcesses, log, SystemClock.Instance, new ConfigEnvironment().HostName);
         _hooks = new HookControl(hooks, engine);
         _hooks.Apply(_configuration);
+        if (_state is not null)
+        {
+            _hooks.Keep(_state);
+        }
+
         return hooks;
     }
 
@@ -452,6 +463,7 @@ internal sealed partial class Daemon
 
     private void KeepJournal(Engine.Engine engine, JournalHolder journal)
     {
+        bool wasThere = journal.Current is not null;
         journal.Configure(Settings.JournalPath is not { } path ? null : new JournalOptions(path)
         {
             MaxBytes = Settings.JournalMaxBytes,
@@ -464,6 +476,28 @@ internal sealed partial class Daemon
         else
         {
             engine.AddSink(journal);
+        }
+
+        TellCommitted(engine, journal, wasThere);
+    }
+
+    /// <summary>Has a successor know which facts are in the journal.</summary>
+    private void TellCommitted(Engine.Engine engine, JournalHolder journal, bool wasThere)
+    {
+        if (_state is not { } state)
+        {
+            return;
+        }
+
+        journal.Committed = number => state.JournalHas = number;
+        if (journal.Current is null)
+        {
+            state.JournalHas = long.MaxValue;
+        }
+        else if (!wasThere && state.JournalHas == long.MaxValue)
+        {
+            // There was none so far, neither here nor with a daemon before.
+            state.JournalHas = engine.FactsTold;
         }
     }
 

@@ -63,6 +63,40 @@ public sealed class HookTests
     }
 
     [Fact]
+    public async Task A_crash_that_could_not_be_told_yet_is_told_by_the_successor_of_a_daemon_that_was_killed()
+    {
+        await using var daemon = new TestDaemon("""
+            [hook:ops]
+            exec=/bin/sh -c '[ -e %(here)s/up ] || exit 1; cat > %(here)s/told.$$.new && mv %(here)s/told.$$.new %(here)s/told.$$'
+            events=crash
+            retries=1000
+
+            [program:web]
+            command=/bin/sh -c 'exit 3'
+            startsecs=0
+            autorestart=false
+            """, "keeper=true");
+        await daemon.StartAsync();
+        for (var life = 1; life <= 3; life++)
+        {
+            await Waiting.UntilAsync(
+                () => daemon.ReadLog().Split("hook 'ops': web crash is tried again later").Length > life, () => $"no attempt {life}\n{daemon.Account()}");
+            var pid = ProcessTable.ChildrenOf(daemon.Pid).Single(static child => File.ReadAllText($"/proc/{child}/cmdline").Contains("--kept", StringComparison.Ordinal));
+            await TestDaemon.SignalAsync(pid, "KILL");
+            await Waiting.UntilAsync(
+                () => daemon.ReadLog().Split("everything is under control again").Length > life, () => $"no successor {life}\n{daemon.Account()}");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(daemon.Folder, "up"), "");
+        string[] told = [];
+        await Waiting.UntilAsync(
+            () => (told = [.. Directory.GetFiles(daemon.Folder, "told.*").Where(static file => !file.EndsWith(".new", StringComparison.Ordinal))]).Length > 0,
+            () => "nothing was told\n" + daemon.Account());
+        Assert.Equal(3, JsonDocument.Parse(await File.ReadAllTextAsync(Assert.Single(told))).RootElement.GetProperty("exit").GetProperty("code").GetInt32());
+        Assert.Equal(0, await daemon.StopAsync());
+    }
+
+    [Fact]
     public async Task A_hook_that_comes_with_update_is_tested_by_hand()
     {
         using var receiver = new Receiver();

@@ -92,6 +92,61 @@ public sealed class KeeperTests
     }
 
     [Fact]
+    public async Task The_daemon_is_killed_while_programs_end_and_the_journal_has_each_end_once()
+    {
+        const int kills = 5;
+        const int programs = 8;
+        await using var daemon = new TestDaemon(
+            $"""
+            [program:job]
+            process_name=%(process_num)d
+            numprocs={programs}
+            command=/bin/sh -c 'n=$(cat %(here)s/n.$0 || echo 0); echo $((n+1)) > %(here)s/n.$0; [ -e %(here)s/stop ] && exec sleep 100000; exit $(((n+1) %% 200))' %(process_num)d
+            autorestart=true
+            startsecs=0
+            """,
+            "keeper=true");
+        await daemon.StartAsync();
+        for (var i = 1; i <= kills; i++)
+        {
+            var before = Starts().Sum();
+            await Waiting.UntilAsync(() => Starts().Sum() >= before + 4 * programs, () => $"nothing ends\n{daemon.ReadLog()}");
+            await TestDaemon.SignalAsync(DaemonOf(daemon.Pid), "KILL");
+            await Waiting.UntilAsync(
+                () => daemon.ReadLog().Split("everything is under control again").Length > i, () => $"no successor {i}\n{daemon.ReadLog()}");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(daemon.Folder, "stop"), "");
+        for (var i = 0; i < programs; i++)
+        {
+            // The one that found the file; whatever ended before it has been told.
+            var name = $"job:{i}";
+            await daemon.ReachesAsync(name, "RUNNING", info => CommandOf(info.Pid).StartsWith("sleep", StringComparison.Ordinal));
+            int[] wanted = [.. Enumerable.Range(1, Starts()[i] - 1).Select(static n => n % 200)];
+            int[] codes = [];
+            await Waiting.UntilAsync(
+                async () => (codes = await EndsAsync(name)).Length >= wanted.Length, () => $"{name}: {codes.Length} of {wanted.Length} ends are told\n{daemon.Account()}");
+            Assert.Equal(wanted, codes);
+        }
+
+        Assert.Equal(0, await daemon.StopAsync());
+
+        // A file that is just being written counts as 0.
+        int[] Starts() => [.. Enumerable.Range(0, programs).Select(i => Path.Combine(daemon.Folder, $"n.{i}")).Select(
+            static path => File.Exists(path) && int.TryParse(File.ReadAllText(path), out var n) ? n : 0)];
+
+        async Task<int[]> EndsAsync(string name)
+        {
+            var events = await Command.RunAsync(
+                Path.Combine(TestDaemon.Bin, "steward"), ["-c", daemon.Config, "history", name, "--json", "--limit", "1000"]);
+            events.AssertSuccess();
+            return [.. events.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static line => System.Text.Json.JsonDocument.Parse(line).RootElement)
+                .Where(static entry => entry.GetProperty("kind").GetString() == "exit")
+                .Select(static entry => entry.GetProperty("fact").GetProperty("code").GetInt32())];
+        }
+    }
+
+    [Fact]
     public async Task The_keeper_is_killed_and_its_daemon_takes_its_place_and_is_succeeded_itself()
     {
         await using var daemon = await StartAsync();

@@ -1,5 +1,6 @@
 using Steward.Core.Config;
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 using Steward.Core.Ports;
@@ -30,6 +31,81 @@ public sealed class ReplayTests
         }
 
         first.Dispose();
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(1000)]
+    public void Behind_any_record_a_successor_tells_exactly_the_facts_that_were_not_kept(int unkept)
+    {
+        var log = new Recorder();
+        Life first = Life.Begin(log);
+        first.Play();
+        Assert.InRange(first.Facts.Count, 20, 1000);
+        for (int end = 0; end <= log.Records.Count; end++)
+        {
+            Recorder.Mark mark = end == 0 ? log.First : log.Marks[end - 1];
+            int kept = Math.Max(0, mark.Facts - unkept);
+            using Life second = Life.Succeed(log, end, mark, kept);
+            string[] told = [.. first.Facts.Take(kept), .. second.Facts];
+            Assert.True(told.Length >= mark.Facts);
+            Assert.Equal(first.Facts.Take(told.Length), told);
+        }
+
+        first.Dispose();
+    }
+
+    [Fact]
+    public void Facts_from_before_a_checkpoint_that_were_not_kept_are_told_again_with_their_moments()
+    {
+        var log = new Recorder();
+        using Life first = Life.Begin(log);
+        first.Play();
+        first.Checkpoint();
+        int kept = first.Facts.Count - 7;
+        using Life second = Life.Succeed(log, 0, log.Look(), kept);
+        Assert.Equal(first.Facts.Skip(kept), second.Facts);
+
+        // It dies as well, before its journal has written anything.
+        second.Checkpoint();
+        using Life third = Life.Succeed(second.Recorder, 0, second.Recorder.Look(), kept);
+        Assert.Equal(first.Facts.Skip(kept), third.Facts);
+    }
+
+    [Fact]
+    public void Of_facts_that_nobody_keeps_for_long_the_newest_are_held()
+    {
+        var log = new Recorder();
+        using Life first = Life.Begin(log);
+        int commands = 0;
+        while (first.Facts.Count < 2 * Engine.MaxHeldFacts)
+        {
+            _ = first.Engine.ExecuteAsync(commands++ % 2 == 0 ? new StopProcess("b", Wait: false) : new StartProcess("b", Wait: false), "a test");
+            first.Turn();
+            first.Turn();
+        }
+
+        first.Checkpoint();
+        using Life second = Life.Succeed(log, 0, log.Look(), 0);
+        Assert.Equal(first.Facts.TakeLast(Engine.MaxHeldFacts), second.Facts);
+
+        // And what is kept is not held.
+        log.FactsOut = first.Facts.Count - 1;
+        first.Checkpoint();
+        using Life third = Life.Succeed(log, 0, log.Look(), 0);
+        Assert.Equal(first.Facts.TakeLast(1), third.Facts);
+    }
+
+    [Fact]
+    public void Without_a_successor_facts_have_no_place()
+    {
+        using Life life = Life.Begin(null);
+        life.Play();
+        Assert.NotEmpty(life.Facts);
+        Assert.Equal(0, life.Engine.FactsTold);
+        Assert.All(life.Places, place => Assert.Equal(default, place));
     }
 
     [Fact]
@@ -105,6 +181,8 @@ public sealed class ReplayTests
 
         public long LinesOut { get; init; }
 
+        public long FactsOut { get; set; }
+
         public void LinesAreOut(long number) => throw new NotSupportedException();
 
         public void Append(ReadOnlySpan<byte> record)
@@ -121,11 +199,11 @@ public sealed class ReplayTests
             First = Look();
         }
 
-        public readonly record struct Mark(int Lines, long LinesOut, int LastPid, long Now, Func<Spawn, string?>? SpawnError);
+        public readonly record struct Mark(int Lines, int Facts, long LinesOut, int LastPid, long Now, Func<Spawn, string?>? SpawnError);
     }
 
     /// <summary>One engine, driven by hand, with its kernel and its log.</summary>
-    private sealed class Life : IDisposable
+    private sealed class Life : IDisposable, IJournalSink
     {
         private static readonly Configuration s_configuration = new()
         {
@@ -152,31 +230,53 @@ public sealed class ReplayTests
 
         public required FakeHost Host { get; init; }
 
-        private Recorder Recorder { get; init; } = new();
+        /// <summary>What was told, in the order of its places, which have no gaps.</summary>
+        public List<string> Facts { get; } = [];
 
-        public static Life Begin(Recorder recorder)
+        public List<FactPlace> Places { get; } = [];
+
+        public Recorder Recorder { get; private init; } = new();
+
+        /// <summary>Begins the first life; without a recorder nobody can succeed it.</summary>
+        public static Life Begin(Recorder? recorder)
         {
-            Life life = Make(recorder, (log, clock, read) => new Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, clock, read));
-            recorder.Look = () => new Recorder.Mark(life.Log.Lines.Count, life.Log.LastNumber, life.Host.LastPid, life._clock.Now.Monotonic, life.Host.SpawnError);
+            Life life = Make(recorder ?? new Recorder(), (log, clock, read) => new Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, clock, read));
+            life.Recorder.Look = () => new Recorder.Mark(life.Log.Lines.Count, life.Facts.Count, life.Log.LastNumber, life.Host.LastPid, life._clock.Now.Monotonic, life.Host.SpawnError);
+            if (recorder is not null)
+            {
+                life.Engine.KeepFacts();
+            }
+
             Assert.Empty(life.Engine.Load(s_configuration));
-            life.Checkpoint();
+            if (recorder is not null)
+            {
+                life.Checkpoint();
+            }
+
             life.Engine.BeginRunning();
             life.Engine.BeginDriven();
             return life;
         }
 
         /// <summary>Goes on behind a number of records, when the world was as the mark says.</summary>
-        public static Life Succeed(Recorder recorder, int records, Recorder.Mark mark)
+        public static Life Succeed(Recorder recorder, int records, Recorder.Mark mark, int factsOut = 0)
         {
             SnapshotReader reader = Snapshot.Open(recorder.LastCheckpoint, "checkpoint", Boot, out _).Record(EngineField, "engine");
             var log = new FakeLog();
             var clock = new ManualClock();
             clock.AdvanceTo(mark.Now);
             Engine engine = Engine.Restore(reader, log, clock, () => new ReadResult(s_configuration, null));
-            var life = new Life(log, clock) { Engine = engine, Host = new FakeHost { Events = engine, LastPid = mark.LastPid, IsSuccessor = true } };
+            var life = new Life(log, clock)
+            {
+                Engine = engine,
+                Host = new FakeHost { Events = engine, LastPid = mark.LastPid, IsSuccessor = true },
+                Recorder = new Recorder { LinesOut = mark.LinesOut, FactsOut = factsOut },
+            };
+            life.Recorder.Look = () => mark;
+            engine.AddSink(life);
             life.Host.SpawnError = mark.SpawnError ?? life.Host.SpawnError;
             engine.Attach(life.Host);
-            engine.Replay([.. recorder.Records.Take(records)], new Recorder { LinesOut = mark.LinesOut });
+            engine.Replay([.. recorder.Records.Take(records)], life.Recorder);
             engine.BeginDriven();
             return life;
         }
@@ -216,6 +316,15 @@ public sealed class ReplayTests
 
         public void Checkpoint() => Engine.Keep(Recorder, EngineField, core => Snapshot.Seal(new SnapshotOrigin(Boot, _clock.Now, "1"), writer => core(writer)));
 
+        public void Append(in JournalEntry entry) => Append(entry, default);
+
+        public void Append(in JournalEntry entry, FactPlace place)
+        {
+            Assert.True(Places.Count == 0 || Places[^1] == default || Places[^1] == place with { Number = place.Number - 1 });
+            Places.Add(place);
+            Facts.Add(JournalJson.Line(entry));
+        }
+
         public void Dispose() => Engine.Dispose();
 
         private Life(FakeLog log, ManualClock clock) => (Log, _clock) = (log, clock);
@@ -227,6 +336,7 @@ public sealed class ReplayTests
             Engine engine = make(log, clock, () => new ReadResult(s_configuration, null));
             var life = new Life(log, clock) { Engine = engine, Host = new FakeHost { Events = engine }, Recorder = recorder };
             engine.Attach(life.Host);
+            engine.AddSink(life);
             return life;
         }
 

@@ -43,6 +43,30 @@ public class FailureTests
     }
 
     [Fact]
+    public void When_its_process_is_killed_again_and_again_and_tells_everything_anew_Then_every_entry_is_there_once()
+    {
+        DirectoryInfo directory = Directory.CreateTempSubdirectory("steward-journal-");
+        try
+        {
+            string path = Path.Combine(directory.FullName, "journal.db");
+            long promised = 0;
+            for (int round = 1; round <= 4; round++)
+            {
+                promised = KillWhileAppending(path, promised + 500, "tell-again-for-ever", "7");
+                using var test = new TestJournal(directory: directory.FullName);
+                test.WaitFor(() => test.Journal.Read(new JournalQuery()).Failure is null, "open");
+                List<JournalEntry> all = test.All();
+                Assert.Equal(Enumerable.Range(1, all.Count).Select(static i => (long)i), all.Select(static entry => entry.Wall));
+                Assert.True(all.Count >= promised, $"{promised} were promised, {all.Count} are there");
+            }
+        }
+        finally
+        {
+            directory.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
     public void When_it_is_closed_with_entries_waiting_Then_they_are_written_even_if_it_was_never_started()
     {
         using var test = new TestJournal();
@@ -285,10 +309,10 @@ public class FailureTests
         Assert.Equal(Enumerable.Range(1, 200).Select(static i => (long)i), test.All().Select(static entry => entry.Number));
     }
 
-    private static long KillWhileAppending(string path)
+    private static long KillWhileAppending(string path, long enough = 500, string verb = "append-for-ever", params string[] more)
     {
         var start = new ProcessStartInfo(TestProgram.Command[0]) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (string word in TestProgram.Command.Skip(1).Concat(["append-for-ever", path]))
+        foreach (string word in TestProgram.Command.Skip(1).Concat([verb, path, .. more]))
         {
             start.ArgumentList.Add(word);
         }
@@ -297,7 +321,7 @@ public class FailureTests
         long promised = 0;
         try
         {
-            while (promised < 500)
+            while (promised < enough)
             {
                 string line = child.StandardOutput.ReadLine() ?? throw new InvalidOperationException(child.StandardError.ReadToEnd());
                 promised = long.Parse(line, CultureInfo.InvariantCulture);

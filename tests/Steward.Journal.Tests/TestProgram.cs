@@ -21,12 +21,16 @@ internal static class TestProgram
 
     public static int Main(string[] arguments) => arguments switch
     {
-        ["append-for-ever", string path] => AppendForEver(path),
+        ["append-for-ever", string path] => AppendForEver(path, series: 0),
+        ["tell-again-for-ever", string path, string series] => AppendForEver(path, long.Parse(series, CultureInfo.InvariantCulture)),
         _ => 2,
     };
 
-    /// <summary>Appends entries whose wall time counts from 1, and prints the count that is on disk for certain. Until it is killed.</summary>
-    private static int AppendForEver(string path)
+    /// <summary>
+    /// Appends entries whose wall time counts from 1, and prints the count that is on disk for certain. Until it is killed. With a series their
+    /// places count as well, so that those which an earlier process has written are left out.
+    /// </summary>
+    private static int AppendForEver(string path, long series)
     {
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         IClock clock = new ShiftedClock();
@@ -34,7 +38,8 @@ internal static class TestProgram
             new JournalOptions(path) { Gather = TimeSpan.FromMilliseconds(1), MaxAge = TimeSpan.FromDays(36_500) }, clock, static (_, line) => Console.Error.WriteLine(line));
         for (long count = 1; count < 10_000_000; count++)
         {
-            journal.Append(TestJournal.Entry(count, "p" + (count % 7).ToString(CultureInfo.InvariantCulture)));
+            journal.Append(
+                TestJournal.Entry(count, "p" + (count % 7).ToString(CultureInfo.InvariantCulture)), series == 0 ? default : new FactPlace(series, count));
             if (count % 50 == 0)
             {
                 if (!journal.Flush(TestJournal.Patience))

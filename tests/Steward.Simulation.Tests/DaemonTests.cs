@@ -24,7 +24,7 @@ public sealed class DaemonTests
     [Fact]
     public void No_run_of_a_daemon_that_is_killed_at_any_point_breaks_what_always_holds()
     {
-        Runs runs = Runs.Play(1, 1500, Steps, isDaemon: true);
+        Runs runs = Runs.Play(1, 2500, Steps, isDaemon: true);
         Assert.True(runs.Failures.Count == 0, string.Join('\n', runs.Failures.Take(5)));
         Assert.All(
             [
@@ -33,7 +33,8 @@ public sealed class DaemonTests
                 "crash at hub: published", "crash at hub: some written", "crash at hub: written", "crash at hub: told", "crash at hub: end told",
                 "crash at hub: renamed", "crash at adopt", "crash at stdin: written", "crash at prepare group", "crash at read for reload", "crash at log", "crash at rest",
                 "chunks taken over while they were read", "chunks taken over while they were written", "dead ones adopted", "living ones adopted",
-                "uncertain spawns that had been", "uncertain spawns that had not been", "starts that were gone on with", "ends told twice",
+                "uncertain spawns that had been", "uncertain spawns that had not been", "starts that were gone on with", "ends told twice", "crash at commit",
+                "crash at committed", "facts told twice",
             ],
             what => Assert.True(runs.Tally.Of(what) > 0, what));
     }

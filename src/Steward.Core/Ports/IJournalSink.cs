@@ -13,4 +13,10 @@ public interface IJournalSink
     /// the outside can cause, and has a bound with a count of what did not fit. The entry's number is 0: a number belongs to the journal.
     /// </summary>
     void Append(in JournalEntry entry);
+
+    /// <summary>
+    /// Takes an entry that may have been told before, by this engine's predecessor: a sink that remembers up to which place it has everything
+    /// leaves it out then. Otherwise as <see cref="Append(in JournalEntry)"/>.
+    /// </summary>
+    void Append(in JournalEntry entry, FactPlace place) => Append(entry);
 }

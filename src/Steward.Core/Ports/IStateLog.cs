@@ -18,6 +18,13 @@ public interface IStateLog
     void LinesAreOut(long number);
 
     /// <summary>
+    /// Up to which number facts of the core are where they outlive the daemon, or wanted by nobody; those behind it are told again by a
+    /// successor. May be behind the truth for a moment: whoever keeps facts knows by their <see cref="FactPlace"/> which he has.
+    /// <see cref="long.MaxValue"/> when nobody keeps any.
+    /// </summary>
+    long FactsOut { get; }
+
+    /// <summary>
     /// Appends a record; a successor sees it from the moment this returns. Any thread. A record that does not fit is left out with all that
     /// follow, until the next <see cref="Checkpoint"/>.
     /// </summary>

@@ -14,8 +14,8 @@ namespace Steward.Linux.Handover;
 /// <remarks>
 /// <para>
 /// Format 1, numbers little-endian. The first page: 8 bytes <c>STEWLOG1</c>, 4 bytes number of the area in force, 4 bytes
-/// nothing, 8 bytes number of the last line of the activity log that is out. Two areas of
-/// <see cref="AreaSize"/> follow. An area: 8 bytes length of the checkpoint, 8 bytes length of the log, 8 bytes whose first says that the log is
+/// nothing, 8 bytes number of the last line of the activity log that is out, 8 bytes number of the last fact that is in the journal, 8
+/// bytes of the last that hooks are done with. Two areas of <see cref="AreaSize"/> follow. An area: 8 bytes length of the checkpoint, 8 bytes length of the log, 8 bytes whose first says that the log is
 /// broken; the checkpoint; the log. The log is frames: 4 bytes length, 4 bytes CRC-32C, the record.
 /// </para>
 /// <para>
@@ -31,6 +31,8 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
 
     private const int PageSize = 4096;
     private const int LinesPlace = 16;
+    private const int JournalPlace = 24;
+    private const int HooksPlace = 32;
     private const int AreaHeader = 24;
     private const int FrameHeader = 8;
     private const long Total = PageSize + (2L * AreaSize);
@@ -62,15 +64,23 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     public bool IsCheckpointWanted => Volatile.Read(ref _isWanted);
 
     /// <inheritdoc/>
-    public long LinesOut
+    public long LinesOut => Get(LinesPlace);
+
+    /// <inheritdoc/>
+    public long FactsOut => Math.Min(JournalHas, HooksHave);
+
+    /// <summary>Up to which number facts are in the journal; <see cref="long.MaxValue"/> when there is none. Any thread; one at a time writes.</summary>
+    public long JournalHas
     {
-        get
-        {
-            lock (_gate)
-            {
-                return _start is null ? 0 : *(long*)(_start + LinesPlace);
-            }
-        }
+        get => Get(JournalPlace);
+        set => Set(JournalPlace, value);
+    }
+
+    /// <summary>Up to which number hooks are done with facts; <see cref="long.MaxValue"/> when there are none. Any thread; one at a time writes.</summary>
+    public long HooksHave
+    {
+        get => Get(HooksPlace);
+        set => Set(HooksPlace, value);
     }
 
     /// <summary>Makes new memory without a checkpoint.</summary>
@@ -169,16 +179,7 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     }
 
     /// <inheritdoc/>
-    public void LinesAreOut(long number)
-    {
-        lock (_gate)
-        {
-            if (_start is not null)
-            {
-                Volatile.Write(ref *(long*)(_start + LinesPlace), number);
-            }
-        }
-    }
+    public void LinesAreOut(long number) => Set(LinesPlace, number);
 
     /// <inheritdoc/>
     public void Append(ReadOnlySpan<byte> record)
@@ -279,6 +280,25 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     }
 
     private int Active => Volatile.Read(ref *(int*)(_start + 8)) & 1;
+
+    private long Get(int place)
+    {
+        lock (_gate)
+        {
+            return _start is null ? 0 : *(long*)(_start + place);
+        }
+    }
+
+    private void Set(int place, long number)
+    {
+        lock (_gate)
+        {
+            if (_start is not null)
+            {
+                Volatile.Write(ref *(long*)(_start + place), number);
+            }
+        }
+    }
 
     private byte* Area(int number) => _start + PageSize + ((long)number * AreaSize);
 

@@ -241,8 +241,8 @@ public static class EngineSnapshotTests
         // Left of the bar: written to snapshots. Right of it: made anew, given anew, or without a meaning at rest. Whoever adds a field
         // decides here, and in Engine.Snapshot.cs, which it is.
         [Theory]
-        [InlineData("Engine", "_supervisor _signals _arrivals _children _dead _waiting _lastRequest _control ValidatedReload ArrivedBytes ArrivedReports _stdinWaits _lines",
-            "Answered _stateLog _seal _field _replay _replayedAt _linesOut _isUncertain _sinks _log _clock _read _readForReload Intents ProgramReader _invocations _state _inbox _requests _held _childrenExited _isEnding _isSuspending _isAtRest _spareLists _takenSignals _memory _spawns _host _thread "
+        [InlineData("Engine", "_supervisor _signals _arrivals _children _dead _waiting _lastRequest _control ValidatedReload ArrivedBytes ArrivedReports _stdinWaits _lines _series _facts _heldFacts",
+            "Answered _areFactsKept _factsOut _heldText _stateLog _seal _field _replay _replayedAt _linesOut _isUncertain _sinks _log _clock _read _readForReload Intents ProgramReader _invocations _state _inbox _requests _held _childrenExited _isEnding _isSuspending _isAtRest _spareLists _takenSignals _memory _spawns _host _thread "
             + "_stopped Pid")]
         [InlineData("Engine+Child", "Process Incarnation Status ExitedAt IsKilled OutOfMemory Pid Spawn", "")]
         [InlineData("Engine+Arrival", "Process Incarnation Channel Data IsCapture LastOutput", "")]

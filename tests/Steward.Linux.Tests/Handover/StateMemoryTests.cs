@@ -52,6 +52,21 @@ public sealed class StateMemoryTests : IDisposable
     }
 
     [Fact]
+    public void What_is_out_is_known_to_a_successor_and_facts_are_out_when_journal_and_hooks_have_them()
+    {
+        using StateMemory successor = Another();
+        Assert.Equal((0, 0, 0, 0), (successor.LinesOut, successor.JournalHas, successor.HooksHave, successor.FactsOut));
+        _memory.LinesAreOut(7);
+        _memory.JournalHas = 1L << 40;
+        _memory.HooksHave = long.MaxValue;
+        Assert.Equal((7, 1L << 40, long.MaxValue, 1L << 40), (successor.LinesOut, successor.JournalHas, successor.HooksHave, successor.FactsOut));
+        _memory.HooksHave = 5;
+        _memory.Checkpoint([1]);
+        _memory.Append([2]);
+        Assert.Equal((7, 5), (successor.LinesOut, successor.FactsOut));
+    }
+
+    [Fact]
     public void A_successor_goes_on_writing_where_the_one_before_stopped()
     {
         _memory.Checkpoint([1]);

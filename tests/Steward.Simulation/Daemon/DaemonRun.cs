@@ -43,7 +43,7 @@ internal sealed class DaemonRun
     private readonly Names _names = new();
     private readonly IntentFile _intents = new();
     private readonly LogText _log = new();
-    private readonly Dictionary<(string, string, int), WaitStatus> _told = [];
+    private readonly JournalFile _journal = new();
 
     // Requests that wait in this life, and those whose clients an earlier life has taken with it.
     private readonly HashSet<long> _open = [];
@@ -218,7 +218,7 @@ internal sealed class DaemonRun
         var host = new Host(_machine, hub, _crashes, _random, engine, _names, _tally);
         var invariants = new Invariants(engine.Machine, _machine, _coverage);
         engine.Attach(host);
-        engine.AddSink(new DaemonSink(_crashes, _machine, _told, Note));
+        engine.AddSink(new DaemonSink(_journal, _state, _crashes, _machine, _random, _tally, Note));
         engine.Intents = new DaemonIntents(_crashes, _intents);
         engine.Answered = (request, _) => Answered(request.Value);
         return new Life(engine, host, hub, invariants);
@@ -439,6 +439,7 @@ internal sealed class DaemonRun
         {
         }
 
+        _journal.Close(life.Engine.FactsTold);
         life.Invariants.AtTheEnd(_open.Count, _open.Select(request => request.ToString(CultureInfo.InvariantCulture)));
         _disk.Check();
         if (_machine.Untold.Where(untold => untold.Value.Exists(end => !end.MayStaySo)).Select(untold => untold.Key).ToArray() is { Length: > 0 } ends)

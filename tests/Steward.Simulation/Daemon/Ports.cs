@@ -99,38 +99,112 @@ internal sealed class DaemonIntents(Crashes crashes, IntentFile file) : IIntentS
     }
 }
 
-/// <summary>Takes the facts of one life, and compares what is told of deaths with the deaths that were.</summary>
-internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(string, string, int), WaitStatus> told, Action<string> note) : IJournalSink
+/// <summary>The journal's file, with the number that stands in it: what is committed stays.</summary>
+internal sealed class JournalFile
 {
-    public void Append(in JournalEntry entry)
+    public FactPlace Place { get; set; }
+
+    /// <summary>What writes to it in the present life.</summary>
+    public DaemonSink? Writer { get; set; }
+
+    /// <summary>The end: what was told is in it.</summary>
+    public void Close(long told)
     {
-        crashes.Point("record");
+        Writer!.Commit();
+        if (Place.Number != told)
+        {
+            throw new InvariantException($"{told} facts were told, and the last in the journal is {Place}");
+        }
+    }
+}
+
+/// <summary>
+/// Takes the facts of one life: they wait in memory before they are committed. None may be missing in the file, and none there twice; and what is
+/// told of deaths is compared with the deaths that were.
+/// </summary>
+internal sealed class DaemonSink : IJournalSink
+{
+    private readonly Queue<(JournalEntry Entry, FactPlace Place)> _waiting = new();
+    private readonly JournalFile _file;
+    private readonly StateMemory _state;
+    private readonly Crashes _crashes;
+    private readonly Machine _machine;
+    private readonly SimRandom _random;
+    private readonly Tally _tally;
+    private readonly Action<string> _note;
+
+    public DaemonSink(JournalFile file, StateMemory state, Crashes crashes, Machine machine, SimRandom random, Tally tally, Action<string> note)
+    {
+        (_file, _state, _crashes, _machine, _random, _tally, _note) = (file, state, crashes, machine, random, tally, note);
+        file.Writer = this;
+    }
+
+    public void Append(in JournalEntry entry) => Append(entry, default);
+
+    public void Append(in JournalEntry entry, FactPlace place)
+    {
+        _crashes.Point("record");
+        if (place.Series == 0)
+        {
+            // It is not the core's, and may be lost.
+            return;
+        }
+
+        _waiting.Enqueue((entry, place));
+        if (_random.Percent(10))
+        {
+            Commit();
+        }
+    }
+
+    /// <summary>Commits what waits, in one moment; the number in the daemon's memory follows it.</summary>
+    public void Commit()
+    {
+        _crashes.Point("commit");
+        while (_waiting.TryDequeue(out (JournalEntry Entry, FactPlace Place) next))
+        {
+            if (_file.Place.Covers(next.Place))
+            {
+                _tally.Count("facts told twice");
+                continue;
+            }
+
+            if (next.Place.Number != (next.Place.Series == _file.Place.Series ? _file.Place.Number : 0) + 1)
+            {
+                throw new InvariantException($"behind fact {_file.Place} comes {next.Place}: {next.Entry.Fact}");
+            }
+
+            _file.Place = next.Place;
+            CompareEnd(next.Entry);
+        }
+
+        _crashes.Point("committed");
+        _state.FactsOut = _file.Place.Number;
+    }
+
+    private void CompareEnd(in JournalEntry entry)
+    {
         if (entry.Fact is not ExitFact exit)
         {
             return;
         }
 
-        note($"- end of {entry.Name}#{entry.Incarnation}, pid {exit.Pid}: code {exit.Code}, signal {exit.Signal}");
-        var key = (entry.Group!, entry.Process!, entry.Incarnation);
+        _note($"- end of {entry.Name}#{entry.Incarnation}, pid {exit.Pid}: code {exit.Code}, signal {exit.Signal}");
         bool Is(WaitStatus status) =>
             exit.Code == (status.Signalled ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);
 
-        // What the last record of a predecessor told may be told again.
         int at = -1;
-        if (machine.Untold.TryGetValue(key, out List<(WaitStatus Status, bool MayStaySo)>? untold))
+        if (_machine.Untold.TryGetValue((entry.Group!, entry.Process!, entry.Incarnation), out List<(WaitStatus Status, bool MayStaySo)>? untold))
         {
             at = untold.FindIndex(end => !end.MayStaySo && Is(end.Status));
             at = at < 0 ? untold.FindIndex(end => Is(end.Status)) : at;
         }
 
-        if (at >= 0)
-        {
-            told[key] = untold![at].Status;
-            untold.RemoveAt(at);
-        }
-        else if (!(told.TryGetValue(key, out WaitStatus status) && Is(status)))
+        if (at < 0)
         {
             throw new InvariantException($"an end of {entry.Name}#{entry.Incarnation} is told that nobody has seen: code {exit.Code}, signal {exit.Signal}");
         }
+
+        untold!.RemoveAt(at);
     }
 }

@@ -10,6 +10,8 @@ internal sealed class StateMemory
     public List<ReadOnlyMemory<byte>> Records { get; } = [];
 
     public long LinesOut { get; set; }
+
+    public long FactsOut { get; set; }
 }
 
 /// <summary>The state log of one life.</summary>
@@ -22,6 +24,8 @@ internal sealed class StateLog(StateMemory memory, Crashes crashes, SimRandom ra
     public bool IsCheckpointWanted => _isBroken || memory.Records.Count >= _left;
 
     public long LinesOut => memory.LinesOut;
+
+    public long FactsOut => memory.FactsOut;
 
     public void LinesAreOut(long number)
     {
