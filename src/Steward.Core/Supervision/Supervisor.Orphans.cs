@@ -46,6 +46,7 @@ public sealed partial class Supervisor
         if (reason is null)
         {
             BeginWatches(slot);
+            Schedule(slot);
             return;
         }
 
