@@ -18,6 +18,9 @@ internal sealed class LogText
     public long Number { get; set; }
 
     public string Line { get; set; } = "";
+
+    /// <summary>A daemon that knows of none before counts its lines anew.</summary>
+    public void Begin() => (Number, Line) = (0, "");
 }
 
 /// <summary>The activity log of one life: lines wait in memory before they are out. No line may be missing, and none there twice but the very last.</summary>
@@ -100,11 +103,22 @@ internal sealed class DaemonIntents(Crashes crashes, IntentFile file) : IIntentS
 }
 
 /// <summary>Takes the facts of one life, and compares what is told of deaths with the deaths that were.</summary>
-internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(string, string, int), WaitStatus> told, Action<string> note) : IJournalSink
+internal sealed class DaemonSink(
+    Crashes crashes,
+    Machine machine,
+    Dictionary<(string, string, int), WaitStatus> told,
+    UnobservedEnds unobserved,
+    Engine.Engine engine,
+    Action<string> note) : IJournalSink
 {
     public void Append(in JournalEntry entry)
     {
         crashes.Point("record");
+        if (entry.Fact is SpawnFact start)
+        {
+            unobserved.Started(entry.Group!, entry.Process!, start);
+        }
+
         if (entry.Fact is not ExitFact exit)
         {
             return;
@@ -113,7 +127,10 @@ internal sealed class DaemonSink(Crashes crashes, Machine machine, Dictionary<(s
         note($"- end of {entry.Name}#{entry.Incarnation}, pid {exit.Pid}: code {exit.Code}, signal {exit.Signal}");
         var key = (entry.Group!, entry.Process!, entry.Incarnation);
         bool Is(WaitStatus status) =>
-            exit.Code == (status.Signalled ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);
+            exit.Code == (status.Signalled || status.IsUnobserved ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);
+
+        (string group, string process) = (entry.Group!, entry.Process!);
+        unobserved.Ended(group, process, exit, engine.Machine.Slots.FirstOrDefault(slot => slot.Group.Name == group && slot.Name == process)?.Config);
 
         // What the last record of a predecessor told may be told again.
         int at = -1;

@@ -10,6 +10,14 @@ internal sealed class StateMemory
     public List<ReadOnlyMemory<byte>> Records { get; } = [];
 
     public long LinesOut { get; set; }
+
+    /// <summary>Keeper and daemon are dead: nobody has it any more.</summary>
+    public void Vanish()
+    {
+        Checkpoint = null;
+        Records.Clear();
+        LinesOut = 0;
+    }
 }
 
 /// <summary>The state log of one life.</summary>
