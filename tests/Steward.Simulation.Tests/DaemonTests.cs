@@ -24,7 +24,7 @@ public sealed class DaemonTests
     [Fact]
     public void No_run_of_a_daemon_that_is_killed_at_any_point_breaks_what_always_holds()
     {
-        Runs runs = Runs.Play(1, 2500, Steps, isDaemon: true);
+        Runs runs = Runs.Play(1, 2500, Steps, isDaemon: true, without: Fault.OfTheKeeper);
         Assert.True(runs.Failures.Count == 0, string.Join('\n', runs.Failures.Take(5)));
         Assert.All(
             [
@@ -35,6 +35,28 @@ public sealed class DaemonTests
                 "chunks taken over while they were read", "chunks taken over while they were written", "dead ones adopted", "living ones adopted",
                 "uncertain spawns that had been", "uncertain spawns that had not been", "starts that were gone on with", "ends told twice", "crash at commit",
                 "crash at committed", "facts told twice",
+            ],
+            what => Assert.True(runs.Tally.Of(what) > 0, what));
+    }
+
+    [Fact]
+    public void No_run_in_which_the_keeper_is_killed_as_well_breaks_what_always_holds()
+    {
+        Runs runs = Runs.Play(1, 2500, Steps, isDaemon: true, with: Fault.KeeperCrash | Fault.PidReuse);
+        Assert.True(runs.Failures.Count == 0, string.Join('\n', runs.Failures.Take(5)));
+        Assert.All(
+            [
+                "keepers killed beside a daemon", "keepers killed in a take-over", "daemons that became the keeper",
+                "crash at keeper's place: at rest", "crash at keeper's place: logged", "crash at take on", "crash at taken on",
+                "crash at spawn: with the pid of another", "both dead: the keeper first", "both dead: the daemon first",
+                "both dead: one that had just become the keeper", "bytes of output lost with both", "programs taken over as nobody's children",
+                "programs taken on by the adoption file", "programs that ended while neither was there",
+                "programs that the configuration does not know any more", "starts that nobody saw the end of, found again",
+                "ends noticed at the take-over, unobserved", "ends of nobody's children, told by the kernel", "ends of nobody's children, unobserved",
+                "ends that the keeper told late", "ends that the keeper told twice", "signals to one that was gone", "the clock set in a take-over",
+                "spawns with the pid of one whose end was not known", "uncertain spawns with the pid of one whose end was not known",
+                "uncertain spawns whose keeper had died", "starts that nobody saw, made again", "unobserved ends: autorestart=True",
+                "unobserved ends: autorestart=False", "unobserved ends: autorestart=Unexpected", "unobserved ends that were followed by a start",
             ],
             what => Assert.True(runs.Tally.Of(what) > 0, what));
     }
@@ -70,18 +92,30 @@ public sealed class DaemonTests
     [Fact]
     public void A_chunk_is_told_and_written_once_when_its_log_is_cleared_in_a_take_over() => Play(335946);
 
+    /// <summary>What is taken on by the adoption file has its watches due from then on.</summary>
+    [Fact]
+    public void A_program_that_is_taken_on_is_watched_at_once() => Play(90, Fault.None);
+
+    /// <summary>The keeper is dead, the daemon has not noticed, and a program of an earlier daemon has ended: others have waited for it.</summary>
+    [Theory]
+    [InlineData(175)]
+    [InlineData(198)]
+    public void No_signal_goes_to_who_has_the_pid_of_one_that_the_dead_keeper_had(ulong seed) => Play(seed, Fault.None);
+
     [Theory]
     [InlineData(1)]
     [InlineData(39)]
     [InlineData(ulong.MaxValue)]
     public void The_same_seed_is_the_same_run(ulong seed)
     {
-        RunResult first = Play(seed);
+        RunResult first = Play(seed, Fault.None);
         Assert.Equal(first, new DaemonRun(seed, Steps, new Coverage(), new Tally(), new StringWriter()).Run());
-        Assert.NotEqual(first.Hash, Play(seed - 1).Hash);
+        Assert.NotEqual(first.Hash, Play(seed - 1, Fault.None).Hash);
     }
 
-    private static RunResult Play(ulong seed) => new DaemonRun(seed, Steps, new Coverage(), new Tally()).Run();
+    // What was found while keepers did not die is played as it was found.
+    private static RunResult Play(ulong seed, Fault without = Fault.OfTheKeeper) =>
+        new DaemonRun(seed, Steps, new Coverage(), new Tally(), without: without).Run();
 
     public sealed class GivenTheCheckers
     {

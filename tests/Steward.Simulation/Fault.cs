@@ -69,5 +69,17 @@ internal enum Fault
     /// <summary>Programs are slow to read what is written to them.</summary>
     SlowReader = 1 << 19,
 
-    Everything = (1 << 20) - 1,
+    /// <summary>The keeper is killed, alone or together with the daemon.</summary>
+    KeeperCrash = 1 << 20,
+
+    /// <summary>The kernel does not tell how a process ended that is nobody's child.</summary>
+    Unobserved = 1 << 21,
+
+    /// <summary>The keeper tells of ends late, and of some again.</summary>
+    LateKeeper = 1 << 22,
+
+    /// <summary>What has to do with the keeper: without it runs are those of a keeper that never dies.</summary>
+    OfTheKeeper = KeeperCrash | Unobserved | LateKeeper,
+
+    Everything = (1 << 23) - 1,
 }

@@ -7,7 +7,8 @@ using Steward.Simulation.Daemon;
 const string Usage = """
     Usage: steward-sim [--daemon] --seed N [--steps M] [--trace]   one run, and what happened in it
            steward-sim [--daemon] --seeds FROM..TO [--steps M]     many runs (TO included), on all processors, and what they have reached
-    With --daemon: the whole daemon, killed and taken over at any point; without: the core alone. --without FAULT,FAULT: these do not happen.
+    With --daemon: the whole daemon, killed and taken over at any point; without: the core alone. --without FAULT,FAULT: these do not happen;
+    --with FAULT,FAULT: these may happen in every run, not only where the seed says so.
     """;
 
 ulong? seed = null;
@@ -16,6 +17,7 @@ int steps = 200;
 bool trace = false;
 bool isDaemon = false;
 Fault without = Fault.None;
+Fault with = Fault.None;
 for (int i = 0; i < args.Length; i++)
 {
     string value = i + 1 < args.Length ? args[i + 1] : "";
@@ -26,6 +28,9 @@ for (int i = 0; i < args.Length; i++)
             isDaemon = true;
             break;
         case "--without" when Enum.TryParse(value, ignoreCase: true, out without):
+            i++;
+            break;
+        case "--with" when Enum.TryParse(value, ignoreCase: true, out with):
             i++;
             break;
         case "--trace":
@@ -62,7 +67,7 @@ if (seed is { } single)
     {
         TextWriter? text = trace ? Console.Out : null;
         RunResult result = isDaemon
-            ? new DaemonRun(single, steps, new Coverage(), new Tally(), text, without).Run()
+            ? new DaemonRun(single, steps, new Coverage(), new Tally(), text, without, with).Run()
             : new Simulation(single, steps, new Coverage(), text).Run();
         Console.WriteLine($"seed {single}: {result.Steps} steps, trace {result.Hash:x16}");
         return 0;
@@ -75,7 +80,7 @@ if (seed is { } single)
 }
 
 var watch = Stopwatch.StartNew();
-Runs runs = Runs.Play(seeds!.Value.From, seeds.Value.To, steps, isDaemon, without);
+Runs runs = Runs.Play(seeds!.Value.From, seeds.Value.To, steps, isDaemon, without, with);
 watch.Stop();
 foreach (string failure in runs.Failures.Take(10))
 {

@@ -24,7 +24,8 @@ internal sealed class Runs
     /// <summary>Plays the runs of all seeds from one to another, both included, on all processors.</summary>
     /// <param name="isDaemon">Runs of the whole daemon, not of the core alone.</param>
     /// <param name="without">What must not go wrong in runs of the whole daemon.</param>
-    public static Runs Play(ulong from, ulong to, int turns, bool isDaemon = false, Fault without = Fault.None)
+    /// <param name="with">What may go wrong in each of these runs, whatever the seed says.</param>
+    public static Runs Play(ulong from, ulong to, int turns, bool isDaemon = false, Fault without = Fault.None, Fault with = Fault.None)
     {
         var runs = new Runs();
         var failures = new ConcurrentBag<(ulong, string)>();
@@ -40,7 +41,7 @@ internal sealed class Runs
                     try
                     {
                         RunResult result = isDaemon
-                            ? new DaemonRun((ulong)seed, turns, coverage, tally, without: without).Run()
+                            ? new DaemonRun((ulong)seed, turns, coverage, tally, without: without, with: with).Run()
                             : new Simulation((ulong)seed, turns, coverage).Run();
                         steps += result.Steps;
                     }

@@ -50,6 +50,7 @@ public sealed partial class Supervisor
         if (reason is null)
         {
             BeginWatches(slot);
+            Schedule(slot);
             return;
         }
 

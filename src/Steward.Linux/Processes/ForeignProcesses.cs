@@ -79,21 +79,34 @@ public sealed unsafe class ForeignProcesses : IDisposable
                 return SignalResult.Gone;
             }
 
-            int result = toGroup ? SignalGroup(process, number) : LibC.pidfd_send_signal(process.Fd, number);
-            if (result == 0)
-            {
-                return SignalResult.Delivered;
-            }
-
-            int errno = LibC.LastError;
-            if (errno == Errno.ESRCH)
-            {
-                return SignalResult.Gone;
-            }
-
-            error = ErrnoText.Python(errno);
-            return SignalResult.Refused;
+            return Signal(process.Fd, pid, number, toGroup, out error);
         }
+    }
+
+    /// <summary>Sends a signal to a process that is not watched, if it is the one that started at that time and lives.</summary>
+    /// <param name="pid">Its pid.</param>
+    /// <param name="startTime">When it started, in ticks since boot.</param>
+    /// <param name="number">The signal.</param>
+    /// <param name="toGroup">Whether to its process group.</param>
+    /// <param name="error">When refused: <c>[Errno 1] Operation not permitted</c> and the like.</param>
+    public static SignalResult Signal(int pid, ulong startTime, int number, bool toGroup, out string? error)
+    {
+        error = null;
+        int fd = Open(pid, startTime, out _);
+        if (fd < 0 && !Lives(pid, startTime))
+        {
+            return SignalResult.Gone;
+        }
+
+        if (fd < 0)
+        {
+            // There is no descriptor left to have. A stop that is not sent would be worse than a number given away within this instant.
+            return Result(LibC.kill(toGroup ? -pid : pid, number), out error);
+        }
+
+        SignalResult result = Signal(fd, pid, number, toGroup, out error);
+        _ = LibC.close(fd);
+        return result;
     }
 
     /// <summary>Stops a number of processes that nobody supervises: SIGTERM, patience, SIGKILL. Returns when they are gone, or cannot be.</summary>
@@ -289,11 +302,32 @@ public sealed unsafe class ForeignProcesses : IDisposable
         return LibC.poll(&poll, 1, milliseconds) > 0;
     }
 
-    private static int SignalGroup(Foreign process, int number)
+    private static SignalResult Signal(int fd, int pid, int number, bool toGroup, out string? error) =>
+        Result(toGroup ? SignalGroup(fd, pid, number) : LibC.pidfd_send_signal(fd, number), out error);
+
+    private static SignalResult Result(int result, out string? error)
+    {
+        error = null;
+        if (result == 0)
+        {
+            return SignalResult.Delivered;
+        }
+
+        int errno = LibC.LastError;
+        if (errno == Errno.ESRCH)
+        {
+            return SignalResult.Gone;
+        }
+
+        error = ErrnoText.Python(errno);
+        return SignalResult.Refused;
+    }
+
+    private static int SignalGroup(int fd, int pid, int number)
     {
         // From Linux 6.9 on the kernel does both at once.
-        int result = LibC.pidfd_send_signal(process.Fd, number, LibC.PIDFD_SIGNAL_PROCESS_GROUP);
-        return result != 0 && LibC.LastError == Errno.EINVAL ? LibC.kill(-process.Pid, number) : result;
+        int result = LibC.pidfd_send_signal(fd, number, LibC.PIDFD_SIGNAL_PROCESS_GROUP);
+        return result != 0 && LibC.LastError == Errno.EINVAL ? LibC.kill(-pid, number) : result;
     }
 
     private bool Add(Foreign process, out string? failure)

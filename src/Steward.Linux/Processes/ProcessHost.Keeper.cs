@@ -20,8 +20,8 @@ public sealed unsafe partial class ProcessHost
     // Ours, or that of the daemon before until it is recovered.
     private OutputMemory? _output;
 
-    // Programs that a daemon before has started: they are the keeper's children. Those among _children.
-    private readonly HashSet<int> _kept = [];
+    // Programs that a daemon before has started, and when: they are the keeper's children. Those among _children.
+    private readonly Dictionary<int, ulong> _kept = [];
 
     // When each program started that a daemon before knew.
     private readonly Dictionary<int, ulong> _known = [];
@@ -85,9 +85,9 @@ public sealed unsafe partial class ProcessHost
         bool isIt = _known.TryGetValue(pid, out ulong began)
             ? entry.StartTime == began
             : spawn is not null && ProcessEntry.HasInEnvironment(pid, Survivors.Marks(spawn.Group, spawn.Config.Name));
-        if (entry.Parent == _keeper!.KeeperPid)
+        if (entry.Parent == _keeper!.KeeperPid && (isIt || !_known.ContainsKey(pid)))
         {
-            _kept.Add(pid);
+            _kept.Add(pid, entry.StartTime);
         }
         else if (isIt && _foreign.TryAdd(pid, entry.StartTime, out _))
         {
@@ -108,7 +108,8 @@ public sealed unsafe partial class ProcessHost
 
     /// <summary>
     /// Looks for a program of which it is not known whether it was spawned: among the keeper's children, by the pipes that were made for
-    /// it. One that has died, or closed them, is known by the names in its environment or by being the only one that nobody knows.
+    /// it. One that has died, or closed them, is known by the names in its environment or by being the only one that nobody knows. When the
+    /// keeper has just died its children are those of whoever is this daemon's parent now.
     /// </summary>
     /// <param name="spawn">What was asked for.</param>
     /// <param name="since">When: monotonic nanoseconds.</param>
@@ -125,10 +126,15 @@ public sealed unsafe partial class ProcessHost
             ? PipeName("self", held)
             : null;
         ulong earliest = Host.SystemClock.TicksSinceBoot(since);
+        IReadOnlyList<ProcessEntry> all = [.. ProcessEntry.ReadAll()];
+
+        // After the processes, so that no one falls between.
+        int parent = LibC.getppid();
         List<ProcessEntry> unknown =
         [
-            .. ProcessEntry.ReadAll().Where(entry =>
-                entry.Parent == keeper.KeeperPid && entry.Pid != Environment.ProcessId && !_children.Contains(entry.Pid) && entry.StartTime >= earliest),
+            .. all.Where(entry =>
+                (entry.Parent == keeper.KeeperPid || entry.Parent == parent) && entry.Pid != Environment.ProcessId && entry.StartTime >= earliest
+                && !_kept.ContainsKey(entry.Pid) && !_foreignChildren.Contains(entry.Pid)),
         ];
         List<ProcessEntry> found = [.. unknown.Where(entry => pipe is not null && HasPipe(entry.Pid, pipe))];
         if (found.Count == 0)
@@ -139,7 +145,7 @@ public sealed unsafe partial class ProcessHost
 
         if (found.Count == 0)
         {
-            found = [.. unknown.Where(static entry => entry.IsZombie)];
+            found = [.. unknown.Where(entry => entry.IsZombie && entry.Parent == keeper.KeeperPid)];
         }
 
         if (found.Count > 1)
@@ -148,7 +154,19 @@ public sealed unsafe partial class ProcessHost
                 + string.Join(", ", found.Select(static entry => ProcessEntry.Describe(entry.Pid))) + "; none is taken for it");
         }
 
-        return found is [ProcessEntry only] ? only.Pid : null;
+        if (found is not [ProcessEntry only])
+        {
+            return null;
+        }
+
+        if (!_children.Contains(only.Pid))
+        {
+            return only.Pid;
+        }
+
+        // It has the number of a program whose end is still to be told, as in a spawn of our own: it ends, and is started again.
+        ForeignProcesses.End([(only.Pid, only.StartTime)], TimeSpan.Zero, text => _events.Log(LogLevel.Critical, text));
+        return null;
     }
 
     /// <summary>
@@ -207,7 +225,7 @@ public sealed unsafe partial class ProcessHost
                 keeper.Drop(part);
             }
 
-            keeper.Adopt([.. _kept.Order()]);
+            keeper.Adopt([.. _kept.Keys.Order()]);
             _adoptionFile?.Retain(_children.Contains);
         }
     }
@@ -308,7 +326,7 @@ public sealed unsafe partial class ProcessHost
         while (_keeper?.TryTakeExit(out pid, out status) == true)
         {
             // It may have been told twice: to the image before this one, and again.
-            if (_kept.Contains(pid))
+            if (_kept.ContainsKey(pid))
             {
                 return true;
             }

@@ -5,6 +5,7 @@ using Steward.Linux.Handover;
 using Steward.Linux.Host;
 using Steward.Linux.Interop;
 using Steward.Linux.Output;
+using Steward.Linux.Watching;
 
 namespace Steward.Linux.Processes;
 
@@ -44,7 +45,7 @@ public sealed unsafe partial class ProcessHost
             writer.End();
         }
 
-        foreach (int pid in _kept.Order())
+        foreach (int pid in _kept.Keys.Order())
         {
             writer.Integer(5, pid);
         }
@@ -111,7 +112,12 @@ public sealed unsafe partial class ProcessHost
         reader.End();
         host._children.UnionWith(children);
         host._children.UnionWith(foreign.Select(static one => one.Pid));
-        host._kept.UnionWith(kept);
+        foreach (int pid in kept)
+        {
+            // The keeper has not reaped it, so that the number is still its own.
+            host._kept[pid] = ProcessEntry.Read(pid)?.StartTime ?? 0;
+        }
+
         host._restoredForeign = foreign;
         host._foreignChildren.UnionWith(foreign.Select(static one => one.Pid));
         foreach ((var key, Core.Config.FastCgiSocketConfig socket) in users)

@@ -188,6 +188,12 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             return _foreign.Signal(pid, number, toGroup, out error);
         }
 
+        if (_kept.TryGetValue(pid, out ulong startTime))
+        {
+            // When the keeper dies, others reap: until that is noticed the number alone proves nothing.
+            return ForeignProcesses.Signal(pid, startTime, number, toGroup, out error);
+        }
+
         if (LibC.kill(toGroup ? -pid : pid, number) == 0)
         {
             return SignalResult.Delivered;

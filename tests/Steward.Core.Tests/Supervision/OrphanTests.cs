@@ -48,6 +48,23 @@ public sealed class OrphanTests
             Assert.Equal((ProcessState.Running, Pid, 40L), (web.State, web.Pid, web.UptimeSeconds));
         }
 
+        /// <summary>No other deadline of its own has to come first.</summary>
+        [Fact]
+        public void It_is_watched_from_its_taking_on()
+        {
+            Machine machine = Before(Machine.Group(Machine.Program("web", c => c with
+            {
+                MemoryLimit = new MemoryLimitConfig { Bytes = 1 << 20, CheckSecs = 30 },
+            })));
+            Adopt(machine, "web");
+            machine.Step(new DaemonStarted());
+            machine.Take();
+
+            // It has been up for 40 seconds.
+            machine.RunUntil(131);
+            Assert.Equal(["measure", "measure"], machine.Take());
+        }
+
         [Fact]
         public void An_older_configuration_is_said()
         {

@@ -95,6 +95,22 @@ public sealed class ForeignProcessesTests : IDisposable
         shell.Dispose();
     }
 
+    /// <summary>The number alone proves nothing where others may have waited for the process.</summary>
+    [Fact]
+    public void A_signal_to_one_that_is_not_watched_reaches_none_that_started_at_another_time()
+    {
+        int pid = Make("exec sleep 1000", out _);
+        ulong start = ProcessEntry.Read(pid)!.Value.StartTime;
+
+        Assert.Equal(SignalResult.Gone, ForeignProcesses.Signal(pid, start + 1, Signals.Kill, toGroup: false, out _));
+        Assert.Equal(SignalResult.Gone, ForeignProcesses.Signal(pid, start + 1, Signals.Kill, toGroup: true, out _));
+        Assert.True(ForeignProcesses.Lives(pid, start));
+
+        Assert.Equal(SignalResult.Delivered, ForeignProcesses.Signal(pid, start, Signals.Kill, toGroup: false, out string? error));
+        Assert.Null(error);
+        Waiting(() => !ForeignProcesses.Lives(pid, start));
+    }
+
     [Fact]
     public void Those_that_nobody_supervises_are_ended_with_force_if_need_be()
     {

@@ -38,7 +38,7 @@ internal sealed class Invariants(Supervisor supervisor, IKernel kernel, Coverage
         }
 
         if (from == ProcessState.Starting && slot.State == ProcessState.Running && Reaped(slot) is { } dead
-            && dead.ReapedAt - slot.StartedAt < Math.Max(0, slot.Config.StartSecs) * Moment.Second)
+            && !dead.Told.IsUnobserved && dead.ReapedAt - slot.StartedAt < Math.Max(0, slot.Config.StartSecs) * Moment.Second)
         {
             throw new InvariantException($"{slot.Namespec} is called RUNNING although it died before startsecs");
         }

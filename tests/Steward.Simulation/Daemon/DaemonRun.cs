@@ -29,6 +29,8 @@ internal sealed class DaemonRun
     private readonly int _turns;
     private readonly SimRandom _random;
     private readonly Fault _faults;
+    private readonly Fault _with;
+    private readonly Fault _without;
     private readonly Coverage _coverage;
     private readonly Tally _tally;
     private readonly TextWriter? _text;
@@ -44,6 +46,11 @@ internal sealed class DaemonRun
     private readonly IntentFile _intents = new();
     private readonly LogText _log = new();
     private readonly JournalFile _journal = new();
+    private readonly AdoptionList _file;
+    private readonly UnobservedEnds _unobserved;
+
+    // Whether programs that an earlier daemon left behind are not wanted.
+    private readonly bool _isToStop;
 
     // Requests that wait in this life, and those whose clients an earlier life has taken with it.
     private readonly HashSet<long> _open = [];
@@ -57,23 +64,28 @@ internal sealed class DaemonRun
     private long _steps;
     private ulong _hash = 14695981039346656037;
 
-    public DaemonRun(ulong seed, int turns, Coverage coverage, Tally tally, TextWriter? text = null, Fault without = Fault.None)
+    public DaemonRun(ulong seed, int turns, Coverage coverage, Tally tally, TextWriter? text = null, Fault without = Fault.None, Fault with = Fault.None)
     {
         _seed = seed;
         _turns = turns;
+        _with = with;
+        _without = without;
         _coverage = coverage;
         _tally = tally;
         _text = text;
         _random = new SimRandom(seed ^ 0xdae304);
-        _faults = ((Fault)(_random.NextBits() & _random.NextBits() & (ulong)Fault.Everything) | (_random.Percent(85) ? Fault.Crash : Fault.None)) & ~without;
+        _faults = ((Fault)(_random.NextBits() & _random.NextBits() & (ulong)Fault.Everything) | (_random.Percent(85) ? Fault.Crash : Fault.None) | with) & ~without;
         _machine = new Machine(_random, _clock, _faults, tally);
         _disk = new Disk(_random, _clock, _machine, tally);
-        _crashes = new Crashes(_random);
+        _file = new AdoptionList(_machine, _clock, tally);
+        _unobserved = new UnobservedEnds(tally);
+        _isToStop = _machine.Has(Fault.KeeperCrash) && _random.Percent(25);
+        _crashes = new Crashes(_random) { KillKeeper = KillKeeper };
         _clients = new VirtualClients(_random);
         _configurations = new ConfigurationMaker(_random);
     }
 
-    private string HowToReplay => $"steward-sim --daemon --seed {_seed} --steps {_turns} --trace";
+    private string HowToReplay => $"steward-sim --daemon --seed {_seed} --steps {_turns} --trace{Option("--with", _with)}{Option("--without", _without)}";
 
     /// <summary>Plays the run; a broken invariant says the seed and how to see it again.</summary>
     public RunResult Run()
@@ -130,6 +142,15 @@ internal sealed class DaemonRun
                 Begin();
             }
 
+            if (_machine.IsKeeperDead && !_crashes.IsSpared && (_machine.IsCalm || _random.Percent(40)))
+            {
+                TakeKeepersPlace();
+                if (_life is null)
+                {
+                    Begin();
+                }
+            }
+
             what();
         }
         catch (CrashedException)
@@ -148,9 +169,85 @@ internal sealed class DaemonRun
         Note($"the daemon is killed at '{_crashes.Where}'");
         _tally.Count("crashes");
         _tally.Count("crash at " + _crashes.Where);
+        bool isKeeperDead = _machine.IsKeeperDead;
+        _machine.DaemonDies();
+        EndLife();
+        if (isKeeperDead)
+        {
+            BothAreDead("both dead: the keeper first");
+        }
+        else if (_machine.Has(Fault.KeeperCrash) && _random.Percent(10))
+        {
+            KillKeeper();
+            BothAreDead("both dead: the daemon first");
+        }
+
+        TimePasses();
+    }
+
+    private void EndLife()
+    {
         _life = null;
         _lost.UnionWith(_open);
         _open.Clear();
+    }
+
+    private void KillKeeper()
+    {
+        if (!_machine.IsKeeperDead)
+        {
+            Note("the keeper is killed");
+            _tally.Count(_life is null ? "keepers killed in a take-over" : "keepers killed beside a daemon");
+            _machine.KeeperDies();
+        }
+    }
+
+    /// <summary>The daemon comes to rest, becomes the keeper, and starts another daemon, which goes on by the same state.</summary>
+    private void TakeKeepersPlace()
+    {
+        Settle();
+        if (_crashes.IsDead || IsOver || _crashes.IsSpared)
+        {
+            return;
+        }
+
+        _crashes.Point("keeper's place: at rest");
+        Current.Log.Flush();
+        _crashes.Point("keeper's place: logged");
+        _machine.DaemonBecomesKeeper();
+        Note("the daemon takes the keeper's place");
+        _tally.Count("daemons that became the keeper");
+        EndLife();
+        if (_machine.Has(Fault.KeeperCrash) && _random.Percent(10))
+        {
+            KillKeeper();
+            BothAreDead("both dead: one that had just become the keeper");
+        }
+
+        TimePasses();
+    }
+
+    /// <summary>What both held in their memories is gone, and the pipes with it; the next daemon knows nothing but what stands in files.</summary>
+    private void BothAreDead(string how)
+    {
+        Note(how);
+        _tally.Count(how);
+        if (_memory is { State: not ChunkState.None, Path: { } path })
+        {
+            _disk.LoseRest(path);
+        }
+
+        _memory.Vanish();
+        _state.Vanish();
+        _machine.EverybodyIsDead();
+        _log.Begin();
+        _unobserved.Clear();
+        _lost.Clear();
+    }
+
+    private void TimePasses()
+    {
+        JumpInTakeOver();
 
         // Programs live on while there is no daemon.
         for (int i = _random.Below(4); i > 0; i--)
@@ -160,10 +257,19 @@ internal sealed class DaemonRun
         }
     }
 
+    private void JumpInTakeOver()
+    {
+        if (_machine.Has(Fault.KeeperCrash) && _machine.Has(Fault.WallJump) && _random.Percent(30))
+        {
+            _tally.Count("the clock set in a take-over");
+            _clock.WallOffset += (_random.Below(20_000) - 10_000) * Moment.Second;
+        }
+    }
+
     private void Begin()
     {
         _lives++;
-        _crashes.Begin(_machine.Has(Fault.Crash));
+        _crashes.Begin(_machine.Has(Fault.Crash), _machine.Has(Fault.KeeperCrash));
         var clock = new DaemonClock(_clock);
         var stateLog = new StateLog(_state, _crashes, _random, _tally);
         var log = new DaemonLog(_log, stateLog, _crashes, _random, _tally, Note);
@@ -173,8 +279,10 @@ internal sealed class DaemonRun
         {
             SnapshotReader reader = Snapshot.Open(checkpoint, "state", BootId, out _).Record(EngineField, "engine");
             engine = Engine.Engine.Restore(reader, log, clock, Read, ReadForReload);
-            life = Make(engine);
+            _ = _file.Read();
+            life = Make(engine, log);
             life.Hub.RecoverFile();
+            JumpInTakeOver();
             engine.BeginDriven();
             engine.Replay([.. _state.Records], stateLog);
             engine.Machine.Observer = life.Invariants;
@@ -192,16 +300,69 @@ internal sealed class DaemonRun
             return;
         }
 
+        // What a predecessor logged before it had anything to leave was logged by another daemon.
+        _log.Begin();
+        _state.Vanish();
+        _machine.ForgetUnknown();
         engine = new Engine.Engine(new SupervisorSettings("supervisor", LogLevel.Info), log, clock, Read, ReadForReload);
-        life = Make(engine);
+        life = Make(engine, log);
         engine.Machine.Observer = life.Invariants;
         engine.BeginDriven();
         life.Hub.RecoverTaps(0);
+        engine.KeepFacts();
         engine.Recall(_intents.Saved);
-        engine.Keep(stateLog, EngineField, Seal);
-        Load(engine, Configure());
+        if (_file.Read() is { Count: > 0 } left)
+        {
+            Load(engine, Configure());
+            TakeOn(life, left);
+            engine.Keep(stateLog, EngineField, Seal);
+        }
+        else
+        {
+            // Where there is nothing to take on, the rest of the start is one that can be taken over at any point.
+            engine.Keep(stateLog, EngineField, Seal);
+            Load(engine, Configure());
+        }
+
         engine.BeginRunning();
         _life = life;
+    }
+
+    /// <summary>What an earlier daemon left behind, of which the adoption file alone tells.</summary>
+    private void TakeOn(Life life, IReadOnlyList<AdoptionLine> left)
+    {
+        var unknown = new List<VirtualProgram>();
+        var known = new HashSet<VirtualProgram>();
+        foreach (AdoptionLine line in left.Reverse())
+        {
+            Spawn spawn = line.Program.Pipes.Spawn;
+            ProcessConfig? config = _loaded!.Groups.FirstOrDefault(group => group.Name == spawn.Group)?.Processes
+                .FirstOrDefault(process => process.Name == spawn.Config.Name);
+            switch (life.Engine.Adopt(
+                spawn.Group, spawn.Config.Name, line.Program.Pid, line.StartedAt, config is not null && !config.Equals(line.Config), _isToStop,
+                spawned => life.Host.TryAdopt(spawned.Process, spawned.Incarnation, line.Program) ? false : null))
+            {
+                case null:
+                    unknown.Add(line.Program);
+                    break;
+
+                case true:
+                    known.Add(line.Program);
+                    break;
+
+                case false:
+                    _tally.Count("programs that ended while neither was there");
+                    _machine.LeaveAlone(line.Program);
+                    break;
+            }
+        }
+
+        _file.Retain(known.Contains);
+        unknown.ForEach(_machine.LeaveAlone);
+        if (_machine.Programs.FirstOrDefault(program => program.Process == default && program.Stage == ChildStage.Alive) is { } forgotten)
+        {
+            throw new InvariantException($"pid {forgotten.Pid} ({forgotten.Pipes.Spawn.Group}:{forgotten.Pipes.Spawn.Config.Name}) runs, and no daemon has found it");
+        }
     }
 
     private void Load(Engine.Engine engine, Configuration configuration)
@@ -212,16 +373,16 @@ internal sealed class DaemonRun
 
     private byte[] Seal(Action<SnapshotWriter> engine) => Snapshot.Seal(new SnapshotOrigin(BootId, _clock.Now, "0.1.0"), engine);
 
-    private Life Make(Engine.Engine engine)
+    private Life Make(Engine.Engine engine, DaemonLog log)
     {
         var hub = new Hub(_memory, _machine, _disk, _crashes, _random, engine, _tally);
-        var host = new Host(_machine, hub, _crashes, _random, engine, _names, _tally);
+        var host = new Host(_machine, hub, _file, _crashes, _random, engine, _names, _tally);
         var invariants = new Invariants(engine.Machine, _machine, _coverage);
         engine.Attach(host);
-        engine.AddSink(new DaemonSink(_journal, _state, _crashes, _machine, _random, _tally, Note));
+        engine.AddSink(new DaemonSink(_journal, _state, _crashes, _machine, _unobserved, engine, _random, _tally, Note));
         engine.Intents = new DaemonIntents(_crashes, _intents);
         engine.Answered = (request, _) => Answered(request.Value);
-        return new Life(engine, host, hub, invariants);
+        return new Life(engine, host, hub, invariants, log);
     }
 
     private void Answered(long request)
@@ -265,6 +426,10 @@ internal sealed class DaemonRun
         else if (move < 86 && _machine.Has(Fault.WallJump))
         {
             _clock.WallOffset += (_random.Below(20_000) - 10_000) * Moment.Second;
+        }
+        else if (move == 87 && _machine.Has(Fault.KeeperCrash) && !_crashes.IsSpared)
+        {
+            KillKeeper();
         }
         else if (move == 86 && _machine.Has(Fault.Crash) && !_crashes.IsSpared)
         {
@@ -314,6 +479,11 @@ internal sealed class DaemonRun
         life.Invariants.AtRest();
         foreach (ProcessSlot slot in supervisor.Slots)
         {
+            if (slot is { State: ProcessState.Exited, LastStatus.IsUnobserved: true, Config.AutoRestart: AutoRestart.True } && supervisor.State == DaemonState.Running)
+            {
+                throw new InvariantException($"{slot.Namespec} is not started again after an end that nobody observed, and shall always be");
+            }
+
             Mix((ulong)slot.State + ((ulong)slot.Id.Value << 8) + ((ulong)slot.Incarnation.Value << 20) + ((ulong)slot.Pid << 36));
             if (slot.Listener is { } listener
                 && _machine.Programs.FirstOrDefault(program => program.Process == slot.Id && program.Incarnation == slot.Incarnation) is { HasViolated: false } program)
@@ -333,6 +503,7 @@ internal sealed class DaemonRun
             throw new InvariantException("what operators want is not what is saved of it");
         }
 
+        _machine.AllIsKnown();
         if (!life.Hub.IsBusy)
         {
             _disk.Check();
@@ -439,6 +610,8 @@ internal sealed class DaemonRun
         {
         }
 
+        // One that refused signals may have taken the last one, and be read to its end only now.
+        Settle();
         _journal.Close(life.Engine.FactsTold);
         life.Invariants.AtTheEnd(_open.Count, _open.Select(request => request.ToString(CultureInfo.InvariantCulture)));
         _disk.Check();
@@ -452,6 +625,8 @@ internal sealed class DaemonRun
             throw new InvariantException($"the pipes of process {left.Process.Value}#{left.Incarnation} are left behind");
         }
     }
+
+    private static string Option(string name, Fault faults) => faults == Fault.None ? "" : $" {name} {faults.ToString().Replace(" ", "", StringComparison.Ordinal)}";
 
     private void Note(string text)
     {
@@ -470,7 +645,7 @@ internal sealed class DaemonRun
     }
 
     /// <summary>What dies with the daemon.</summary>
-    private sealed record Life(Engine.Engine Engine, Host Host, Hub Hub, Invariants Invariants)
+    private sealed record Life(Engine.Engine Engine, Host Host, Hub Hub, Invariants Invariants, DaemonLog Log)
     {
         /// <summary>Whether the start after a reload is under way.</summary>
         public bool IsStartingOver { get; set; }

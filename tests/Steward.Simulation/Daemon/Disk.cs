@@ -132,6 +132,16 @@ internal sealed class Disk(SimRandom random, VirtualClock clock, Machine machine
     /// <summary>Waits until the disk is quick again.</summary>
     public void Wait() => _slowUntil = 0;
 
+    /// <summary>What was read for a log and does not stand there is lost.</summary>
+    public void LoseRest(string path)
+    {
+        Track track = TrackOf(path);
+        int lost = track.Lost.Sum(part => Math.Min(part.To, track.Read.Count) - part.From);
+        int missing = track.Read.Count - lost - track.Written.Count;
+        track.Lost.Add((track.Read.Count - missing, track.Read.Count));
+        tally.Count("bytes of output lost with both", missing);
+    }
+
     /// <summary>What the files of all logs hold is what was read for them, each byte once, but for what was counted as lost.</summary>
     public void Check()
     {

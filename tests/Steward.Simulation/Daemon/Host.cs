@@ -9,7 +9,8 @@ using Steward.Simulation.Checks;
 namespace Steward.Simulation.Daemon;
 
 /// <summary>The kernel's side of the daemon, over the simulated machine. Dies with the daemon.</summary>
-internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom random, IProcessHostEvents events, Names names, Tally tally) : IProcessHost
+internal sealed class Host(
+    Machine machine, Hub hub, AdoptionList file, Crashes crashes, SimRandom random, IProcessHostEvents events, Names names, Tally tally) : IProcessHost
 {
     private const int StdinSize = 120;
     private const int OutputSize = 200;
@@ -22,6 +23,12 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     ];
 
     private readonly HashSet<int> _supervised = [];
+
+    // Those among them that are the keeper's children, and those that are nobody's; the ends of the latter that were noticed.
+    private readonly HashSet<int> _kept = [];
+    private readonly Dictionary<int, VirtualProgram> _foreign = [];
+    private readonly Queue<(VirtualProgram Program, WaitStatus Status)> _foreignDead = new();
+    private readonly Queue<(int Pid, WaitStatus Status)> _toldAgain = new();
     private readonly Queue<Action> _later = new();
     private bool _isTold;
     private bool _isInside;
@@ -64,9 +71,20 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
         var pipes = new Pipes(request, new Pipe(StdinSize), new Pipe(OutputSize), new Pipe(OutputSize));
         machine.Hold(pipes);
         crashes.Point("spawn: held");
+        file.Spawning(request.Group, request.Config);
         int pid = machine.Fork(pipes);
         crashes.Point("spawn: forked");
-        _supervised.Add(pid);
+        if (!_supervised.Add(pid))
+        {
+            // The pid is that of a program that was nobody's child, and of whose end nobody has told yet.
+            crashes.RarePoint("spawn: with the pid of another");
+            tally.Count("spawns with the pid of one whose end was not known");
+            machine.Undo(pid);
+            file.NotSpawned();
+            return new SpawnAnswer(0, "the pid that 'p' got is one whose former end is not yet known", "fork");
+        }
+
+        file.Spawned(machine.Find(pid)!, request.Config);
         hub.Add(pipes);
         Leave("spawned");
         return new SpawnAnswer(pid, null);
@@ -75,7 +93,26 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     /// <summary>The child that a predecessor has spawned and not come to write down.</summary>
     public int? FindSpawned(Spawn spawn, long since)
     {
-        int? pid = machine.Find(spawn.Process, spawn.Incarnation)?.Pid;
+        VirtualProgram? program = machine.Find(spawn.Process, spawn.Incarnation);
+        if (program is { Stage: Kernel.ChildStage.Gone, IsUncertain: true })
+        {
+            machine.ForgetUnseen(program);
+            program = null;
+        }
+
+        int? pid = program?.Pid;
+        if (pid is { } taken && _supervised.Contains(taken))
+        {
+            tally.Count("uncertain spawns with the pid of one whose end was not known");
+            machine.Undo(taken);
+            return null;
+        }
+
+        if (pid is not null && program!.Parent == Parent.Nobody)
+        {
+            tally.Count("uncertain spawns whose keeper had died");
+        }
+
         tally.Count(pid is null ? "uncertain spawns that had not been" : "uncertain spawns that had been");
         return pid;
     }
@@ -84,7 +121,8 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     public void Adopt(Spawn spawn, int pid, bool isDead)
     {
         crashes.Point("adopt");
-        if (!isDead && (machine.Find(pid) is not { } program || program.Process != spawn.Process || program.Incarnation != spawn.Incarnation))
+        VirtualProgram? program = isDead ? null : machine.Find(spawn.Process, spawn.Incarnation);
+        if (!isDead && program?.Pid != pid)
         {
             throw new InvariantException($"pid {pid} is adopted as process {spawn.Process.Value}#{spawn.Incarnation}, which it is not");
         }
@@ -94,9 +132,13 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
             throw new InvariantException($"pid {pid} is adopted as a dead one, and lives");
         }
 
-        if (!isDead)
+        if (program is not null)
         {
-            _supervised.Add(pid);
+            TakeOver(program);
+            if (!file.Has(program))
+            {
+                file.Spawned(program, spawn.Config);
+            }
         }
 
         tally.Count(isDead ? "dead ones adopted" : "living ones adopted");
@@ -117,6 +159,59 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
         }
     }
 
+    /// <summary>Takes a program over that a predecessor has taken on: it has no pipes.</summary>
+    public void AdoptOrphan(ProcessId process, Incarnation incarnation, int pid, bool isDead)
+    {
+        crashes.Point("adopt");
+        if (isDead)
+        {
+            return;
+        }
+
+        if (machine.Find(process, incarnation) is not { HasLostPipes: true } program || program.Pid != pid)
+        {
+            throw new InvariantException($"pid {pid} is taken over as process {process.Value}#{incarnation}, which it is not");
+        }
+
+        TakeOver(program);
+    }
+
+    /// <summary>Takes on what an earlier daemon has started, of which only the adoption file tells; false when it is gone.</summary>
+    public bool TryAdopt(ProcessId process, Incarnation incarnation, VirtualProgram program)
+    {
+        crashes.Point("take on");
+        if (program.Stage != Kernel.ChildStage.Alive || !_supervised.Add(program.Pid))
+        {
+            return false;
+        }
+
+        program.BecomeProcess(process, incarnation);
+        _foreign.Add(program.Pid, program);
+        tally.Count("programs taken on by the adoption file");
+        crashes.Point("taken on");
+        return true;
+    }
+
+    private void TakeOver(VirtualProgram program)
+    {
+        program.IsUncertain = false;
+        _supervised.Add(program.Pid);
+        if (program.Stage == Kernel.ChildStage.Gone)
+        {
+            tally.Count("ends noticed at the take-over, unobserved");
+            _foreignDead.Enqueue((program, WaitStatus.Unobserved));
+        }
+        else if (program.Parent == Parent.Keeper)
+        {
+            _kept.Add(program.Pid);
+        }
+        else
+        {
+            tally.Count("programs taken over as nobody's children");
+            _foreign.Add(program.Pid, program);
+        }
+    }
+
     /// <summary>After all were adopted: what nobody has taken over is closed.</summary>
     public void EndAdoption()
     {
@@ -127,12 +222,29 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
                 machine.Drop(process, incarnation);
             }
         }
+
+        file.Retain(program => _supervised.Contains(program.Pid));
     }
 
     public SignalResult Signal(int pid, int number, bool toGroup, out string? error)
     {
         Enter("signal");
-        SignalResult result = machine.Signal(pid, number, out error);
+        SignalResult result = SignalResult.Gone;
+        error = null;
+        if (_foreign.TryGetValue(pid, out VirtualProgram? program))
+        {
+            result = machine.Signal(program, number, out error);
+        }
+        else if (_kept.Contains(pid))
+        {
+            // By its start time: when the keeper is dead, others may have waited for it.
+            result = machine.Signal(machine.Programs.First(program => program.Pid == pid && program.Stage != Kernel.ChildStage.Reaped && program.Parent != Parent.Daemon), number, out error);
+        }
+        else if (!_foreignDead.Any(dead => dead.Program.Pid == pid))
+        {
+            result = machine.Signal(pid, number, out error);
+        }
+
         Leave("signalled");
         return result;
     }
@@ -148,6 +260,24 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     public bool TryFindDead(out int pid, out WaitStatus status)
     {
         Enter("find dead");
+        if (_foreignDead.TryDequeue(out (VirtualProgram Program, WaitStatus Status) foreign))
+        {
+            foreign.Program.Told = foreign.Status;
+            (pid, status) = (foreign.Program.Pid, foreign.Status);
+            return true;
+        }
+
+        // It may have been told twice; the pid may be another's by now.
+        while (_toldAgain.TryDequeue(out (int Pid, WaitStatus Status) again))
+        {
+            tally.Count("ends that the keeper told twice");
+            if (_kept.Contains(again.Pid))
+            {
+                (pid, status) = again;
+                return true;
+            }
+        }
+
         (int Pid, WaitStatus Status)? dead = machine.FindDead(_supervised.Contains);
         (pid, status) = dead ?? default;
         return dead is not null;
@@ -156,12 +286,22 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     public void Reap(int pid)
     {
         crashes.Point("reap");
-        if (machine.Find(pid) is { Stage: Kernel.ChildStage.Zombie })
+        if (machine.IsToReap(pid))
         {
             machine.Reap(pid);
         }
 
-        _supervised.Remove(pid);
+        if (_kept.Remove(pid) && machine.Has(Fault.LateKeeper) && random.Percent(30))
+        {
+            _toldAgain.Enqueue((pid, WaitStatus.FromExit(0)));
+        }
+
+        _foreign.Remove(pid);
+        if (_supervised.Remove(pid))
+        {
+            file.Ended(pid);
+        }
+
         crashes.Point("reaped");
     }
 
@@ -176,11 +316,20 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
         return isThere;
     }
 
-    public void ReapingDone() => _isTold = false;
+    public void ReapingDone()
+    {
+        _isTold = false;
+        if (_foreignDead.Count > 0)
+        {
+            // It came after the last look, when it still counted as told.
+            events.ChildrenExited();
+        }
+    }
 
     public void FinishOutput(ProcessId process, Incarnation incarnation, bool wantsOutput)
     {
         Enter("finish output");
+        machine.FinishWithoutPipes(process, incarnation);
         hub.End(process, incarnation, wantsOutput);
     }
 
@@ -219,6 +368,18 @@ internal sealed class Host(Machine machine, Hub hub, Crashes crashes, SimRandom 
     /// <summary>What the daemon's other threads do meanwhile.</summary>
     public void Work()
     {
+        foreach (VirtualProgram program in _foreign.Values.Where(program => program.Stage == Kernel.ChildStage.Gone).ToArray())
+        {
+            if (machine.IsCalm || random.Percent(50))
+            {
+                bool isObserved = !machine.IsOldKernel;
+                tally.Count(isObserved ? "ends of nobody's children, told by the kernel" : "ends of nobody's children, unobserved");
+                _foreign.Remove(program.Pid);
+                _foreignDead.Enqueue((program, isObserved ? program.Status : WaitStatus.Unobserved));
+                events.ChildrenExited();
+            }
+        }
+
         if (machine.HasDead && !_isTold && (machine.IsCalm || random.Percent(70)))
         {
             _isTold = true;

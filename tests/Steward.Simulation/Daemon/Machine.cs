@@ -30,6 +30,9 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
     /// <summary>Deaths that have been waited for and must come to be told.</summary>
     public Dictionary<(string Group, string Process, int Incarnation), List<(WaitStatus Status, bool MayStaySo)>> Untold { get; } = [];
 
+    /// <summary>Whether the keeper is dead and the daemon has not taken its place.</summary>
+    public bool IsKeeperDead { get; private set; }
+
     public long Spawned { get; private set; }
 
     public long Reaped { get; private set; }
@@ -52,6 +55,11 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
             {
                 throw new InvariantException(
                     $"process {spawn.Process.Value} is started as #{spawn.Incarnation} while pid {other.Pid} (#{other.Incarnation}) is {other.Stage}");
+            }
+
+            if (other is { Stage: ChildStage.Alive, WasRefused: false } && other.Pipes.Spawn.Group == spawn.Group && other.Pipes.Spawn.Config.Name == spawn.Config.Name)
+            {
+                throw new InvariantException($"{spawn.Group}:{spawn.Config.Name} is started beside itself, pid {other.Pid} of an earlier daemon");
             }
         }
 
@@ -81,6 +89,7 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
             IsListener = spawn.Config.IsListener,
             RejectsAlways = random.Percent(30),
             IsDeaf = Has(Fault.Stdin) && random.Percent(15),
+            IsUncertain = true,
         };
         PlanDeath(program, spawn.Config.StartSecs);
         if (program.IsListener)
@@ -99,13 +108,31 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
     public VirtualProgram? Find(ProcessId process, Incarnation incarnation) =>
         _programs.Find(program => program.Process == process && program.Incarnation == incarnation && program.Stage != ChildStage.Reaped);
 
-    public VirtualProgram? Find(int pid) => _programs.Find(program => program.Pid == pid && program.Stage != ChildStage.Reaped);
+    public VirtualProgram? Find(int pid) =>
+        _programs.Find(program => program.Pid == pid && program.Stage is ChildStage.Alive or ChildStage.Zombie);
+
+    /// <summary>The living program of a name, but for those that are known; null for none.</summary>
+    public VirtualProgram? Find(string group, string process, Predicate<VirtualProgram> isKnown) => _programs.Find(
+        program => program.Stage == ChildStage.Alive && !isKnown(program) && program.Pipes.Spawn.Group == group && program.Pipes.Spawn.Config.Name == process);
 
     public SignalResult Signal(int pid, int number, out string? error)
     {
         if (_strangers.Contains(pid) || Find(pid) is not { } program)
         {
             throw new InvariantException($"signal {number} is sent to pid {pid}, which is {(_strangers.Contains(pid) ? "a stranger's" : "nobody's")}");
+        }
+
+        return Signal(program, number, out error);
+    }
+
+    /// <summary>Through a descriptor of the process: whoever has its pid by now, only that process is meant.</summary>
+    public SignalResult Signal(VirtualProgram program, int number, out string? error)
+    {
+        if (program.Stage is ChildStage.Gone or ChildStage.Reaped)
+        {
+            error = null;
+            tally.Count("signals to one that was gone");
+            return SignalResult.Gone;
         }
 
         if (program.IsForeign || (Has(Fault.Refused) && random.Percent(5)))
@@ -128,7 +155,7 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
             return orphan;
         }
 
-        VirtualProgram? dead = _programs.Find(program => program.Stage == ChildStage.Zombie);
+        VirtualProgram? dead = _programs.Find(program => program.Stage == ChildStage.Zombie && !IsLate(program));
         if (dead is null)
         {
             return null;
@@ -139,30 +166,76 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
             throw new InvariantException($"pid {dead.Pid} of process {dead.Process.Value}#{dead.Incarnation} is dead and its daemon does not know it");
         }
 
+        dead.Told = dead.Status;
         return (dead.Pid, dead.Status);
+    }
+
+    /// <summary>Whether the keeper has not come to tell of it yet.</summary>
+    private bool IsLate(VirtualProgram program)
+    {
+        bool isLate = program.Parent == Parent.Keeper && Has(Fault.LateKeeper) && random.Percent(60);
+        if (isLate)
+        {
+            tally.Count("ends that the keeper told late");
+        }
+
+        return isLate;
+    }
+
+    /// <summary>Whether somebody of this pid is dead and was not waited for by the daemon.</summary>
+    public bool IsToReap(int pid) => _programs.Exists(program => program.Pid == pid && program.Stage is ChildStage.Gone or ChildStage.Zombie);
+
+    /// <summary>Whether the kernel does not tell how a process ended that is nobody's child.</summary>
+    public bool IsOldKernel => (faults & Fault.Unobserved) != 0;
+
+    /// <summary>The daemon has written down all that it started.</summary>
+    public void AllIsKnown() => _programs.ForEach(program => program.IsUncertain = false);
+
+    /// <summary>One without pipes has nothing that is still to be read.</summary>
+    public void FinishWithoutPipes(ProcessId process, Incarnation incarnation)
+    {
+        if (_programs.Find(program => program.Process == process && program.Incarnation == incarnation) is { HasLostPipes: true } program)
+        {
+            program.IsFinished = true;
+        }
     }
 
     public bool HasDead => _orphans.Count > 0 || _programs.Exists(program => program.Stage == ChildStage.Zombie);
 
-    /// <summary>Waits for a zombie: from here on its pid may be anybody's.</summary>
+    /// <summary>Waits for a zombie: from here on its pid may be anybody's. One that others have waited for is done with.</summary>
     public void Reap(int pid)
     {
-        VirtualProgram? program = _programs.Find(candidate => candidate.Pid == pid && candidate.Stage == ChildStage.Zombie)
+        VirtualProgram? program = _programs.Find(candidate => candidate.Pid == pid && candidate.Stage == ChildStage.Gone)
+            ?? _programs.Find(candidate => candidate.Pid == pid && candidate.Stage == ChildStage.Zombie)
             ?? throw new InvariantException($"pid {pid} is waited for, which is no zombie");
+        bool isFree = program.Stage == ChildStage.Gone;
         program.Stage = ChildStage.Reaped;
         program.ReapedAt = clock.Monotonic;
         Reaped++;
         Spawn spawn = program.Pipes.Spawn;
 
         // A process whose group was removed and added again counts its starts anew.
-        (string, string, int) key = (spawn.Group, spawn.Config.Name, spawn.Incarnation.Value);
+        (string, string, int) key = (spawn.Group, spawn.Config.Name, program.Incarnation.Value);
         if (!Untold.TryGetValue(key, out List<(WaitStatus, bool)>? untold))
         {
             Untold.Add(key, untold = []);
         }
 
         // A child that could not be signalled may have been given up.
-        untold.Add((program.Status, program.WasRefused));
+        untold.Add((program.Told, program.WasRefused));
+        if (!isFree)
+        {
+            Free(pid);
+        }
+    }
+
+    private void Free(int pid)
+    {
+        if (_freePids.Contains(pid) || _strangers.Contains(pid))
+        {
+            throw new InvalidOperationException($"Pid {pid} is free already.");
+        }
+
         if (Has(Fault.PidReuse) && random.Percent(30))
         {
             _strangers.Add(pid);
@@ -185,6 +258,110 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
         }
     }
 
+    /// <summary>The keeper is killed: its children are nobody's, and those that are dead are waited for by others.</summary>
+    public void KeeperDies()
+    {
+        tally.Count("keepers killed");
+        IsKeeperDead = true;
+        Orphan(Parent.Keeper);
+    }
+
+    /// <summary>The daemon is killed.</summary>
+    public void DaemonDies()
+    {
+        if (IsKeeperDead)
+        {
+            Orphan(Parent.Daemon);
+            return;
+        }
+
+        PassOn();
+    }
+
+    /// <summary>The daemon's children stay those of its process, which is the keeper from here on.</summary>
+    public void DaemonBecomesKeeper()
+    {
+        IsKeeperDead = false;
+        PassOn();
+    }
+
+    /// <summary>Neither a daemon nor a keeper is left: nothing of what they held in their memories is, and no pipe has another end.</summary>
+    public void EverybodyIsDead()
+    {
+        IsKeeperDead = false;
+        Orphan(Parent.Daemon);
+        Orphan(Parent.Keeper);
+        Held.Clear();
+        Untold.Clear();
+        _started.Clear();
+        _orphans.Clear();
+        _programs.RemoveAll(program => program.Stage is ChildStage.Reaped or ChildStage.Gone);
+        foreach (VirtualProgram program in _programs)
+        {
+            program.LoseEverybody();
+        }
+    }
+
+    /// <summary>Its daemon died over its start, it ended, and then its parent, before anybody looked: nothing is left that could tell of it.</summary>
+    public void ForgetUnseen(VirtualProgram program)
+    {
+        tally.Count("starts that nobody saw, made again");
+        _programs.Remove(program);
+        _started.Remove((program.Process, program.Incarnation));
+        Held.Remove((program.Process, program.Incarnation));
+    }
+
+    /// <summary>Those that died before anybody came to know of them.</summary>
+    public void ForgetUnknown() => _programs.RemoveAll(program => program.Process == default && program.Stage == ChildStage.Gone);
+
+    /// <summary>Nobody supervises it from here on: it is a stranger.</summary>
+    public void LeaveAlone(VirtualProgram program)
+    {
+        _programs.Remove(program);
+        if (program.Stage == ChildStage.Alive)
+        {
+            tally.Count("programs that the configuration does not know any more");
+            _strangers.Add(program.Pid);
+        }
+    }
+
+    /// <summary>The daemon kills a child of which nothing is known yet, and waits for it.</summary>
+    public void Undo(int pid)
+    {
+        VirtualProgram program = _programs.Find(program => program.Pid == pid && program is { IsUncertain: true, Stage: ChildStage.Alive or ChildStage.Zombie })!;
+        _programs.Remove(program);
+        program.Stage = ChildStage.Reaped;
+        _started.Remove((program.Process, program.Incarnation));
+        Held.Remove((program.Process, program.Incarnation));
+        Free(pid);
+    }
+
+    private void PassOn()
+    {
+        foreach (VirtualProgram program in _programs)
+        {
+            program.Parent = program.Parent == Parent.Daemon ? Parent.Keeper : program.Parent;
+        }
+    }
+
+    private void Orphan(Parent parent)
+    {
+        foreach (VirtualProgram program in _programs.Where(program => program.Parent == parent))
+        {
+            program.Parent = Parent.Nobody;
+            if (program.Stage == ChildStage.Zombie)
+            {
+                Vanish(program);
+            }
+        }
+    }
+
+    private void Vanish(VirtualProgram program)
+    {
+        program.Stage = ChildStage.Gone;
+        Free(program.Pid);
+    }
+
     public void AddOrphan() => _orphans.Enqueue((7, WaitStatus.FromExit(0)));
 
     /// <summary>Programs write, read and die.</summary>
@@ -194,6 +371,18 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
         {
             if (program.Stage != ChildStage.Alive)
             {
+                continue;
+            }
+
+            if (program.HasLostPipes)
+            {
+                if (!IsCalm && program.DiesAt > clock.Monotonic && random.Percent(10))
+                {
+                    tally.Count("programs that wrote into a pipe without an end");
+                    program.DiesAt = clock.Monotonic;
+                    program.Status = WaitStatus.FromSignal(13);
+                }
+
                 continue;
             }
 
@@ -222,6 +411,10 @@ internal sealed class Machine(SimRandom random, VirtualClock clock, Fault faults
                 program.Pipes.Stdin.IsProgramThere = false;
                 program.Pipes.Stdout.IsProgramThere = false;
                 program.Pipes.Stderr.IsProgramThere = false;
+                if (program.Parent == Parent.Nobody)
+                {
+                    Vanish(program);
+                }
             }
         }
 

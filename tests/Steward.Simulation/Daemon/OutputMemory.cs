@@ -47,4 +47,12 @@ internal sealed class OutputMemory
 
     /// <summary>Where the chunk begins in what was read for its log; for the checks alone.</summary>
     public int Start { get; set; }
+
+    /// <summary>Keeper and daemon are dead: nobody has it any more.</summary>
+    public void Vanish()
+    {
+        State = ChunkState.None;
+        Count = 0;
+        Buffer.AsSpan().Fill(Nothing);
+    }
 }

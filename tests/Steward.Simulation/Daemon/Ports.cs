@@ -18,6 +18,9 @@ internal sealed class LogText
     public long Number { get; set; }
 
     public string Line { get; set; } = "";
+
+    /// <summary>A daemon that knows of none before counts its lines anew.</summary>
+    public void Begin() => (Number, Line) = (0, "");
 }
 
 /// <summary>The activity log of one life: lines wait in memory before they are out. No line may be missing, and none there twice but the very last.</summary>
@@ -104,6 +107,9 @@ internal sealed class JournalFile
 {
     public FactPlace Place { get; set; }
 
+    /// <summary>Up to where facts were told, in whatever life.</summary>
+    public FactPlace Told { get; set; }
+
     /// <summary>What writes to it in the present life.</summary>
     public DaemonSink? Writer { get; set; }
 
@@ -111,7 +117,7 @@ internal sealed class JournalFile
     public void Close(long told)
     {
         Writer!.Commit();
-        if (Place.Number != told)
+        if (told > 0 && Place.Number != told)
         {
             throw new InvariantException($"{told} facts were told, and the last in the journal is {Place}");
         }
@@ -129,13 +135,25 @@ internal sealed class DaemonSink : IJournalSink
     private readonly StateMemory _state;
     private readonly Crashes _crashes;
     private readonly Machine _machine;
+    private readonly UnobservedEnds _unobserved;
+    private readonly Engine.Engine _engine;
     private readonly SimRandom _random;
     private readonly Tally _tally;
     private readonly Action<string> _note;
 
-    public DaemonSink(JournalFile file, StateMemory state, Crashes crashes, Machine machine, SimRandom random, Tally tally, Action<string> note)
+    public DaemonSink(
+        JournalFile file,
+        StateMemory state,
+        Crashes crashes,
+        Machine machine,
+        UnobservedEnds unobserved,
+        Engine.Engine engine,
+        SimRandom random,
+        Tally tally,
+        Action<string> note)
     {
-        (_file, _state, _crashes, _machine, _random, _tally, _note) = (file, state, crashes, machine, random, tally, note);
+        (_file, _state, _crashes, _machine, _unobserved, _engine) = (file, state, crashes, machine, unobserved, engine);
+        (_random, _tally, _note) = (random, tally, note);
         file.Writer = this;
     }
 
@@ -148,6 +166,13 @@ internal sealed class DaemonSink : IJournalSink
         {
             // It is not the core's, and may be lost.
             return;
+        }
+
+        if (!_file.Told.Covers(place))
+        {
+            // A replay tells again what is not committed.
+            _file.Told = place;
+            Observe(entry);
         }
 
         _waiting.Enqueue((entry, place));
@@ -182,6 +207,23 @@ internal sealed class DaemonSink : IJournalSink
         _state.FactsOut = _file.Place.Number;
     }
 
+    /// <summary>While the machine is as it was when this was told.</summary>
+    private void Observe(in JournalEntry entry)
+    {
+        (string? group, string? process) = (entry.Group, entry.Process);
+        switch (entry.Fact)
+        {
+            case SpawnFact start:
+                _unobserved.Started(group!, process!, start);
+                break;
+
+            case ExitFact exit:
+                _unobserved.Ended(
+                    group!, process!, exit, _engine.Machine.Slots.FirstOrDefault(slot => slot.Group.Name == group && slot.Name == process)?.Config);
+                break;
+        }
+    }
+
     private void CompareEnd(in JournalEntry entry)
     {
         if (entry.Fact is not ExitFact exit)
@@ -191,7 +233,7 @@ internal sealed class DaemonSink : IJournalSink
 
         _note($"- end of {entry.Name}#{entry.Incarnation}, pid {exit.Pid}: code {exit.Code}, signal {exit.Signal}");
         bool Is(WaitStatus status) =>
-            exit.Code == (status.Signalled ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);
+            exit.Code == (status.Signalled || status.IsUnobserved ? null : status.Code) && exit.Signal == (status.Signalled ? status.Signal : null);
 
         int at = -1;
         if (_machine.Untold.TryGetValue((entry.Group!, entry.Process!, entry.Incarnation), out List<(WaitStatus Status, bool MayStaySo)>? untold))

@@ -12,6 +12,15 @@ internal sealed class StateMemory
     public long LinesOut { get; set; }
 
     public long FactsOut { get; set; }
+
+    /// <summary>Keeper and daemon are dead: nobody has it any more.</summary>
+    public void Vanish()
+    {
+        Checkpoint = null;
+        Records.Clear();
+        LinesOut = 0;
+        FactsOut = 0;
+    }
 }
 
 /// <summary>The state log of one life.</summary>

@@ -13,6 +13,19 @@ internal sealed record Pipes(Spawn Spawn, Pipe Stdin, Pipe Stdout, Pipe Stderr)
     public Pipe Of(OutputChannel channel) => channel == OutputChannel.Stdout ? Stdout : Stderr;
 }
 
+/// <summary>Whose child a program is.</summary>
+internal enum Parent
+{
+    /// <summary>That of the daemon that lives.</summary>
+    Daemon,
+
+    /// <summary>That of the keeper: an earlier daemon has started it.</summary>
+    Keeper,
+
+    /// <summary>That of process 1, which waits for it at once and tells nobody.</summary>
+    Nobody,
+}
+
 /// <summary>A program of the simulated machine, with pipes.</summary>
 internal sealed class VirtualProgram(int pid, Pipes pipes) : VirtualChild(pid, pipes.Spawn.Process, pipes.Spawn.Incarnation)
 {
@@ -22,8 +35,16 @@ internal sealed class VirtualProgram(int pid, Pipes pipes) : VirtualChild(pid, p
 
     public Pipes Pipes { get; } = pipes;
 
+    public Parent Parent { get; set; }
+
+    /// <summary>Whether nobody holds the other ends of its pipes any more.</summary>
+    public bool HasLostPipes { get; private set; }
+
     /// <summary>Whether all of its output was read and the end of it told.</summary>
     public bool IsFinished { get; set; }
+
+    /// <summary>Whether its daemon has not come to know that it is there.</summary>
+    public bool IsUncertain { get; set; }
 
     /// <summary>A listener that has broken the protocol, or was asked for more than it can tell apart.</summary>
     public bool HasViolated { get; set; }
@@ -47,6 +68,17 @@ internal sealed class VirtualProgram(int pid, Pipes pipes) : VirtualChild(pid, p
             _unwritten[(int)channel].Enqueue(b);
         }
     }
+
+    /// <summary>Everybody who knew it is dead; so far it is no process of any daemon.</summary>
+    public void LoseEverybody()
+    {
+        HasLostPipes = true;
+        IsFinished = true;
+        (Process, Incarnation) = (default, default);
+    }
+
+    /// <summary>A daemon takes it on.</summary>
+    public void BecomeProcess(ProcessId process, Incarnation incarnation) => (Process, Incarnation, IsFinished) = (process, incarnation, false);
 
     /// <summary>The next line of what it writes, different from every other.</summary>
     public void SayLine(OutputChannel channel) => Say(channel, Encoding.ASCII.GetBytes(string.Create(

@@ -13,6 +13,9 @@ internal enum ChildStage
 
     /// <summary>It has been waited for, its pid is free, and its output is still being read.</summary>
     Reaped,
+
+    /// <summary>It is dead and was waited for by others: its pid may be anybody's already, and its daemon has not noticed.</summary>
+    Gone,
 }
 
 /// <summary>A child of the simulated kernel: what its program will do, and what has become of it.</summary>
@@ -20,9 +23,9 @@ internal class VirtualChild(int pid, ProcessId process, Incarnation incarnation)
 {
     public int Pid { get; } = pid;
 
-    public ProcessId Process { get; } = process;
+    public ProcessId Process { get; protected set; } = process;
 
-    public Incarnation Incarnation { get; } = incarnation;
+    public Incarnation Incarnation { get; protected set; } = incarnation;
 
     public ChildStage Stage { get; set; }
 
@@ -30,6 +33,9 @@ internal class VirtualChild(int pid, ProcessId process, Incarnation incarnation)
     public long DiesAt { get; set; } = long.MaxValue;
 
     public WaitStatus Status { get; set; }
+
+    /// <summary>How it ended, as its daemon was told: the truth, or that nobody observed it.</summary>
+    public WaitStatus Told { get; set; }
 
     /// <summary>When it was reaped.</summary>
     public long ReapedAt { get; set; }
