@@ -605,13 +605,19 @@ internal sealed class DaemonRun
     private void CheckTheEnd()
     {
         Life life = Current;
-        Settle();
-        while (life.Hub.Step())
+
+        // One that refused signals may have taken the last one, and be reaped and then read to its end only now.
+        bool isMoving = true;
+        while (isMoving)
         {
+            Settle();
+            isMoving = false;
+            while (life.Hub.Step())
+            {
+                isMoving = true;
+            }
         }
 
-        // One that refused signals may have taken the last one, and be read to its end only now.
-        Settle();
         _journal.Close(life.Engine.FactsTold);
         life.Invariants.AtTheEnd(_open.Count, _open.Select(request => request.ToString(CultureInfo.InvariantCulture)));
         _disk.Check();
