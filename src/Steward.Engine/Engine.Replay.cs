@@ -337,8 +337,9 @@ public sealed partial class Engine
     {
         foreach ((int pid, Child child) in _children)
         {
-            if (child.Process == process && child.Incarnation == incarnation && child.Spawn is { Config.IsListener: true })
+            if (child.Process == process && child.Incarnation == incarnation && child.Spawn is { Config.IsListener: true } spawn)
             {
+                Log(LogLevel.Warn, $"listener {spawn.Config.Name} ({pid}) is killed: the daemon before died while it was sent an event, of which it may have a part");
                 Host.Signal(pid, Signals.Kill, toGroup: false, out _);
                 child.IsKilled = true;
             }
