@@ -147,13 +147,12 @@ public sealed class PacketSocketTests : IDisposable
     [Fact]
     public void After_its_own_end_nothing_is_sent_to_whoever_has_the_number_by_then()
     {
-        int number = _ours.Descriptor;
+        // The lowest free number is given out next; should a test beside this one get it, nothing may be sent there either.
         _ours.Dispose();
         Assert.True(PacketSocket.TryPair(out PacketSocket? one, out int other, out _));
         using (one)
         using (PacketSocket two = PacketSocket.Open(other))
         {
-            Assert.Contains(number, (int[])[one.Descriptor, two.Descriptor]);
             Assert.False(_ours.Send(["stray"]));
             Assert.True(one.Send(["own"]));
             Assert.Equal(["own"], Words(two.Receive()));
