@@ -209,7 +209,7 @@ fi
 # -------------------------------------------------------------------------------------------------------------- end to end
 
 if wants endtoend; then
-    dotnet_tests tests/Steward.EndToEnd.Tests/Steward.EndToEnd.Tests.csproj 600
+    dotnet_tests tests/Steward.EndToEnd.Tests/Steward.EndToEnd.Tests.csproj 900
 fi
 
 # ------------------------------------------------------------------------------------------------------------------- bench
