@@ -661,8 +661,8 @@ stderr_logfile_maxbytes=0
                         if int(match[3]) + int(match[4]) * 20000000 > since:
                             waiting.discard(name)
             return 'no new lines of ' + ' '.join(sorted(waiting)) if waiting else None
+        self.end_spans(of='descriptors')  # without them nobody is started again, nor answered
         self.wait('lines are written again after a full disk', is_written)
-        self.end_spans(of='descriptors')  # without them nobody is answered
         self.recover('full control after a full disk', time.monotonic())
 
     def descriptors(self):
