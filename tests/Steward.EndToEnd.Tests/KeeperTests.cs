@@ -53,6 +53,7 @@ public sealed class KeeperTests
             numprocs=2
             command=/bin/sh -c 'i=0; while [ ! -e %(here)s/stop ]; do i=$((i+1)); echo $i; done; echo end'
             autorestart=false
+            startsecs=0
             stdout_logfile=%(here)s/busy.%(process_num)d
             stdout_logfile_maxbytes=100KB
             stdout_logfile_backups=5000
