@@ -20,7 +20,7 @@ namespace Steward.Http;
 internal sealed class GatedTransport(ILoggerFactory log, Action<ConnectionContext> accepted, Action<string> say) : IConnectionListenerFactory
 {
     /// <summary>How long nobody is accepted after that failed for want of something.</summary>
-    public static readonly TimeSpan ShortagePause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan ShortagePause = TimeSpan.FromMilliseconds(100);
 
     private readonly List<Listener> _listeners = [];
 

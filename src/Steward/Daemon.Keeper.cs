@@ -198,6 +198,7 @@ internal sealed partial class Daemon
         }
     }
 
+    /// <summary>Takes the lock over from the daemon before, where the keeper holds it, or takes it.</summary>
     private DaemonLock? TakeLock(List<LoadMessage> messages)
     {
         string name = LockName(_configuration);
@@ -263,8 +264,7 @@ internal sealed partial class Daemon
         using (ProcessHost host = ProcessHost.Succeed(
             engine, HostOptions(childNoFile), keeper, new AdoptionFile(Settings.PidFile, engine.Log), known))
         {
-            int held = keeper.Table.TryTake(LockRole);
-            _lock = held >= 0 ? DaemonLock.Restore(LockName(_configuration), held) : TakeLateLock(engine);
+            _lock = TakeLateLock(engine);
             engine.Log(LogLevel.Error, $"{keeper.Death}; this one takes over");
             engine.Attach(host);
             KeepJournal(engine, journal);

@@ -19,7 +19,7 @@ internal sealed partial class Daemon
     {
         try
         {
-            return DaemonLock.Take(LockName(_configuration), _configuration.FullPath, Settings.PidFile, []);
+            return TakeLock([]);
         }
         catch (StartException refusal)
         {

@@ -211,7 +211,6 @@ internal sealed partial class Daemon
                     resumed.Calls,
                     request => rejoined[request],
                     refused is null ? Done.Instance : new Refused(new Fault(FaultCode.Failed, $"the new program refused: {refused}")));
-                // This image is the one that a successor is started from, as long as it is there.
                 _keeper?.Ready();
                 long gap = (SystemClock.Instance.Now.Monotonic - resumed.ClosedAt) / Moment.Millisecond;
                 if (refused is null)

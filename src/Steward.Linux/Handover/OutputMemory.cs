@@ -157,11 +157,9 @@ internal sealed unsafe class OutputMemory : IDisposable
     /// <summary>Makes new memory, with nothing under way.</summary>
     internal static OutputMemory? Create(out string? failure)
     {
-        int fd = Processes.Descriptors.AboveStandard(LibC.memfd_create("steward-output", LibC.MFD_CLOEXEC));
-        if (fd < 0 || LibC.ftruncate(fd, (nint)Total) != 0)
+        int fd = SharedMemory.Create("steward-output", Total, out failure);
+        if (fd < 0)
         {
-            failure = ErrnoText.Python(LibC.LastError);
-            StateFile.Close(fd);
             return null;
         }
 
@@ -197,8 +195,7 @@ internal sealed unsafe class OutputMemory : IDisposable
     /// <param name="failure">Why it is refused.</param>
     internal static OutputMemory? Open(int fd, int read, int write, out string? failure)
     {
-        LibC.StatX stat;
-        if (LibC.statx(fd, "", LibC.AT_EMPTY_PATH, LibC.STATX_BASIC_STATS, &stat) != 0 || (long)stat.Size != Total)
+        if (!SharedMemory.HasSize(fd, Total))
         {
             failure = string.Create(CultureInfo.InvariantCulture, $"the descriptor {fd} holds no output");
             return null;
@@ -390,15 +387,8 @@ internal sealed unsafe class OutputMemory : IDisposable
 
     private static OutputMemory? Map(int fd, int read, int write, out string? failure)
     {
-        void* start = LibC.mmap(null, (nuint)Total, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_SHARED, fd, 0);
-        if (start == LibC.MAP_FAILED)
-        {
-            failure = "it cannot be mapped: " + ErrnoText.Python(LibC.LastError);
-            return null;
-        }
-
-        failure = null;
-        return new OutputMemory(fd, read, write, (byte*)start);
+        byte* start = SharedMemory.Map(fd, Total, "it", out failure);
+        return start is null ? null : new OutputMemory(fd, read, write, start);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -86,15 +86,8 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     /// <summary>Makes new memory without a checkpoint.</summary>
     public static StateMemory? Create(out string? failure)
     {
-        int fd = Processes.Descriptors.AboveStandard(LibC.memfd_create("steward-log", LibC.MFD_CLOEXEC));
-        if (fd < 0 || LibC.ftruncate(fd, (nint)Total) != 0)
-        {
-            failure = ErrnoText.Python(LibC.LastError);
-            StateFile.Close(fd);
-            return null;
-        }
-
-        StateMemory? memory = Map(fd, out failure);
+        int fd = SharedMemory.Create("steward-log", Total, out failure);
+        StateMemory? memory = fd < 0 ? null : Map(fd, out failure);
         if (memory is not null)
         {
             Magic.CopyTo(new Span<byte>(memory._start, Magic.Length));
@@ -106,8 +99,7 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     /// <summary>Takes over the memory of another daemon; the descriptor is its own from here on, unless it is refused.</summary>
     public static StateMemory? Open(int fd, out string? failure)
     {
-        LibC.StatX stat;
-        if (LibC.statx(fd, "", LibC.AT_EMPTY_PATH, LibC.STATX_BASIC_STATS, &stat) != 0 || (long)stat.Size != Total)
+        if (!SharedMemory.HasSize(fd, Total))
         {
             failure = string.Create(CultureInfo.InvariantCulture, $"the descriptor {fd} holds no log of a daemon");
             return null;
@@ -304,15 +296,8 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
 
     private static StateMemory? Map(int fd, out string? failure)
     {
-        void* start = LibC.mmap(null, (nuint)Total, LibC.PROT_READ | LibC.PROT_WRITE, LibC.MAP_SHARED, fd, 0);
-        if (start == LibC.MAP_FAILED)
-        {
-            failure = "the state cannot be mapped: " + ErrnoText.Python(LibC.LastError);
-            return null;
-        }
-
-        failure = null;
-        return new StateMemory(fd, (byte*)start);
+        byte* start = SharedMemory.Map(fd, Total, "the state", out failure);
+        return start is null ? null : new StateMemory(fd, start);
     }
 
     private void Unmap()

@@ -253,10 +253,7 @@ public sealed unsafe class AdoptionFile : IDisposable
     /// <summary>The program of a spawn that its daemon did not live to see the end of; null when there is none.</summary>
     private static Orphan? FindSpawned(Orphan pending, IReadOnlyCollection<Orphan> known, int keeper)
     {
-        byte[][] marks =
-        [
-            NativeText.Encode("SUPERVISOR_PROCESS_NAME=" + pending.Process), NativeText.Encode("SUPERVISOR_GROUP_NAME=" + pending.Group),
-        ];
+        byte[][] marks = Survivors.Marks(pending.Group, pending.Process);
         foreach (ProcessEntry entry in ProcessEntry.ReadAll())
         {
             // It leads a process group; what it started itself does not begin that way, and a daemon that lives is the parent of its own.

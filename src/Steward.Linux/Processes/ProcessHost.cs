@@ -373,12 +373,9 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
 
         if (result.Pid == 0)
         {
-            _adoptionFile?.NotSpawned();
-            _hub.Abandon(request.Process, request.Incarnation);
-            DropFor(_keeper)?.Invoke(request.Process, request.Incarnation);
-            return new SpawnAnswer(0, result.Errno == Errno.EAGAIN
+            return NotSpawned(request, result.Errno == Errno.EAGAIN
                 ? $"Too many processes in process table to spawn '{config.Name}'"
-                : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}", "fork");
+                : $"unknown error during fork for '{config.Name}': {ErrnoText.Code(result.Errno)}");
         }
 
         if (!_children.Add(result.Pid))
@@ -386,10 +383,7 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
             // The pid was that of a program of a daemon before, which died a moment ago and was reaped by others. Its end is to be told first.
             _ = LibC.kill(result.Pid, LibC.SIGKILL);
             _ = Host.HelperProcess.Wait(result.Pid);
-            _adoptionFile?.NotSpawned();
-            _hub.Abandon(request.Process, request.Incarnation);
-            DropFor(_keeper)?.Invoke(request.Process, request.Incarnation);
-            return new SpawnAnswer(0, $"the pid that '{config.Name}' got is one whose former end is not yet known", "fork");
+            return NotSpawned(request, $"the pid that '{config.Name}' got is one whose former end is not yet known");
         }
 
         _adoptionFile?.Spawned(result.Pid, request.Group, config);
@@ -403,6 +397,15 @@ public sealed unsafe partial class ProcessHost : IProcessHost, IDisposable
         _hub.Attach(request, result.Pid, stdin, stdout, stderr);
         _watcher.Spawned();
         return new SpawnAnswer(result.Pid, null);
+    }
+
+    /// <summary>Nothing came of it: what was made for the process is given up.</summary>
+    private SpawnAnswer NotSpawned(Spawn request, string reason)
+    {
+        _adoptionFile?.NotSpawned();
+        _hub.Abandon(request.Process, request.Incarnation);
+        DropFor(_keeper)?.Invoke(request.Process, request.Incarnation);
+        return new SpawnAnswer(0, reason, "fork");
     }
 
     private static string Explain(SpawnResult failure, ProcessConfig config, string command)
