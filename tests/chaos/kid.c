@@ -23,35 +23,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#define KID "kid"
+#include "../../bench/crash_kid.h"
+
 struct account { uint64_t tried, written, ended; int64_t plan; uint64_t signals; };  /* ended: ns; plan: status + 1, or 1000 + signal */
-struct moment { uint64_t at, turn; };                                                /* at: ns; slots with slot % 4 == turn % 4 end then */
 
 static struct account *account;
 static sigset_t waited;
-
-static void fail(const char *what)
-{
-    fprintf(stderr, "kid: %s: %s\n", what, strerror(errno));
-    _exit(111);
-}
-
-static uint64_t now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static void *map(const char *path, int flags, size_t size, int protection)
-{
-    int fd = open(path, flags | O_CLOEXEC, 0600);
-    if (fd < 0) fail(path);
-    if ((flags & O_CREAT) && ftruncate(fd, (off_t)size) < 0) fail(path);
-    void *at = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) fail("mmap");
-    close(fd);
-    return at;
-}
 
 static void end(int64_t plan)
 {
