@@ -228,13 +228,5 @@ public sealed class KeeperProcessTests : IDisposable
         }
     }
 
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        var clock = Stopwatch.StartNew();
-        while (!condition())
-        {
-            Assert.True(clock.Elapsed < TestKeeper.Limit);
-            await Task.Delay(20);
-        }
-    }
+    private static Task UntilAsync(Func<bool> condition) => TestKeeper.UntilAsync(condition, static () => "it does not come to that");
 }

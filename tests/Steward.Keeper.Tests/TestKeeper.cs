@@ -72,12 +72,15 @@ internal sealed class TestKeeper : IDisposable
         return _process.ExitCode;
     }
 
-    public async Task SaysAsync(string text)
+    public Task SaysAsync(string text) => UntilAsync(() => Said.Contains(text, StringComparison.Ordinal), () => $"\"{text}\" is not said, but: {Said}");
+
+    /// <summary>Looks until something holds; nothing tells when it does.</summary>
+    public static async Task UntilAsync(Func<bool> condition, Func<string> complaint)
     {
         var clock = Stopwatch.StartNew();
-        while (!Said.Contains(text, StringComparison.Ordinal))
+        while (!condition())
         {
-            Assert.True(clock.Elapsed < Limit, $"\"{text}\" is not said, but: {Said}");
+            Assert.True(clock.Elapsed < Limit, complaint());
             await Task.Delay(20);
         }
     }
