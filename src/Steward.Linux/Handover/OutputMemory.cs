@@ -60,6 +60,7 @@ internal sealed unsafe class OutputMemory : IDisposable
     private readonly Stack<int> _free = new();
     private Header* _header;
     private bool _canMove;
+    private bool _isDisposed;
 
     private OutputMemory(int fd, int read, int write, byte* start)
     {
@@ -379,6 +380,13 @@ internal sealed unsafe class OutputMemory : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        // The numbers may be others' by the second time.
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         Unmap();
         StateFile.Close(Descriptor);
         StateFile.Close(ScratchRead);

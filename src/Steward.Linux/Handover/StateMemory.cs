@@ -45,6 +45,7 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     private readonly Lock _gate = new();
     private byte* _start;
     private bool _isWanted = true;
+    private bool _isDisposed;
 
     // Bytes of records that were left out since the last checkpoint that did not fit.
     private long _missed;
@@ -266,8 +267,13 @@ public sealed unsafe class StateMemory : IStateLog, IDisposable
     {
         lock (_gate)
         {
-            Unmap();
-            StateFile.Close(Descriptor);
+            // The number may be another's by the second time.
+            if (!_isDisposed)
+            {
+                _isDisposed = true;
+                Unmap();
+                StateFile.Close(Descriptor);
+            }
         }
     }
 

@@ -21,6 +21,7 @@ internal sealed unsafe class Poller : IDisposable
     private readonly byte* _events;
     private readonly int _epoll;
     private readonly int _wake;
+    private bool _isDisposed;
 
     internal Poller()
     {
@@ -86,6 +87,12 @@ internal sealed unsafe class Poller : IDisposable
 
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         _ = LibC.close(_epoll);
         _ = LibC.close(_wake);
         NativeMemory.Free(_events);

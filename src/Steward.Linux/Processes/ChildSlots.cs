@@ -16,6 +16,7 @@ internal sealed class ChildSlots : IDisposable
 {
     private readonly int _null;
     private readonly int[] _fds = [-1, -1, -1];
+    private bool _isDisposed;
 
     private ChildSlots(int nothing) => _null = nothing;
 
@@ -71,6 +72,12 @@ internal sealed class ChildSlots : IDisposable
 
     public void Dispose()
     {
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         foreach (int fd in _fds)
         {
             if (fd >= 0)

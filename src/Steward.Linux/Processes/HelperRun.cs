@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Steward.Core.Model;
+using Steward.Linux.Handover;
 using Steward.Linux.Interop;
 
 namespace Steward.Linux.Processes;
@@ -10,7 +11,7 @@ public sealed unsafe class HelperRun : IDisposable
     private const int MaxBytes = 16 << 10;
 
     private readonly TaskCompletionSource<WaitStatus> _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly int _output;
+    private int _output;
 
     internal HelperRun(int pid, int output)
     {
@@ -68,7 +69,7 @@ public sealed unsafe class HelperRun : IDisposable
     }
 
     /// <summary>Closes our end of its output.</summary>
-    public void Dispose() => _ = LibC.close(_output);
+    public void Dispose() => StateFile.Close(Interlocked.Exchange(ref _output, -1));
 
     internal void End(WaitStatus status) => _ended.TrySetResult(status);
 }

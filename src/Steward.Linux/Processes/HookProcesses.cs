@@ -382,8 +382,11 @@ internal sealed unsafe class HookProcesses : IHookProcesses
         {
             lock (_closing)
             {
-                _isClosed = true;
-                _ = LibC.close(EndedFd);
+                if (!_isClosed)
+                {
+                    _isClosed = true;
+                    _ = LibC.close(EndedFd);
+                }
             }
         }
     }
