@@ -27,6 +27,9 @@ public sealed class KeeperProcess
     // So many daemons in a row that never answered, the last of them without the state of those before: one more would be no better.
     private const int VainAttempts = 4;
 
+    private const string RenewPacket = "renew";
+    private const string NotRenewed = "unrenewed";
+
     // A daemon that hangs while it takes over is replaced.
     private const long TakeOverPatience = 60 * Moment.Second;
 
@@ -80,9 +83,42 @@ public sealed class KeeperProcess
     /// <param name="clock">Monotonic time.</param>
     /// <param name="say">Receives what goes wrong while no daemon could log it.</param>
     /// <returns>The exit status: the daemon's.</returns>
-    public static int Run(KeeperStart start, IClock clock, Action<string> say) => new KeeperProcess(start, clock, say).Run();
+    public static int Run(KeeperStart start, IClock clock, Action<string> say) => new KeeperProcess(start, clock, say).Run(renewal: null);
 
-    private int Run()
+    /// <summary>Is the image that takes the place of another one of the keeper while the daemon lives, or the one that is gone back to.</summary>
+    /// <param name="handles">What stands behind <see cref="KeeperStart.RenewWord"/> or <see cref="KeeperStart.KeepOnWord"/>.</param>
+    /// <param name="refused">Why the other image refused; null: this is the other one.</param>
+    /// <param name="version">The version of this program.</param>
+    /// <param name="clock">Monotonic time.</param>
+    /// <param name="say">Receives what goes wrong while no daemon could log it.</param>
+    /// <returns>The exit status; null when the keeper cannot go on, which <paramref name="say"/> was told.</returns>
+    public static int? Resume(string handles, string? refused, string version, IClock clock, Action<string> say) =>
+        KeeperRenewal.Resume(handles, refused, version, clock, say);
+
+    /// <summary>Goes on in the place of another image of the keeper, or after one that refused to.</summary>
+    /// <param name="left">What the other one left.</param>
+    /// <param name="refused">Why the one that was to take the place refused; null: it is this one.</param>
+    /// <param name="clock">Monotonic time.</param>
+    /// <param name="say">Receives what goes wrong while no daemon could log it.</param>
+    /// <returns>The exit status: the daemon's.</returns>
+    internal static int GoOn(KeeperRenewal left, string? refused, IClock clock, Action<string> say)
+    {
+        var keeper = new KeeperProcess(left.Start, clock, say)
+        {
+            _hasBeenReady = true, _isReady = true, _knowsPrograms = left.KnowsPrograms, _daemon = left.Daemon, _life = 1,
+            _socket = PacketSocket.Open(left.Link),
+        };
+        keeper._policy.Ready();
+        foreach ((int pid, bool isTold) in left.Programs)
+        {
+            keeper._programs.Add(pid, isTold);
+        }
+
+        return keeper.Run(refused is null ? ["renewed", left.Start.Version] : [NotRenewed, refused]);
+    }
+
+    /// <param name="renewal">What to tell the daemon that lives; null: there is none yet.</param>
+    private int Run(string[]? renewal)
     {
         using var children = new KeeperChildren(
             () => Put(new Event(EventKind.ChildDied)),
@@ -90,11 +126,21 @@ public sealed class KeeperProcess
         using DaemonSignals signals = DaemonSignals.Listen(number => Put(new Event(EventKind.Signal, Number: number)));
         DaemonSignals.Unblock();
 
-        // A keeper that was a daemon comes with what to hold: there is a state to go on with, and a reason to say.
-        _hasBeenReady = _held.Count > 0;
-        _death = _start.Death;
-        _diedAt = _start.DiedAt;
-        StartDaemon(children);
+        if (renewal is null)
+        {
+            // A keeper that was a daemon comes with what to hold: there is a state to go on with, and a reason to say.
+            _hasBeenReady = _held.Count > 0;
+            _death = _start.Death;
+            _diedAt = _start.DiedAt;
+            StartDaemon(children);
+        }
+        else
+        {
+            TellDaemon(renewal);
+            Listen();
+            LookForDead(children);
+        }
+
         while (true)
         {
             if (!TryTake(out Event next))
@@ -217,8 +263,7 @@ public sealed class KeeperProcess
             _due = _clock.Now.Monotonic + TakeOverPatience;
         }
 
-        int life = _life;
-        new Thread(() => Listen(ours, life), 256 * 1024) { Name = "daemon", IsBackground = true }.Start();
+        Listen();
     }
 
     /// <summary>The file that the daemon before ran, whatever its path means by now; when that comes to nothing, in turn with our own.</summary>
@@ -253,11 +298,23 @@ public sealed class KeeperProcess
         socket.Send(["begin", _policy.Attempt.ToString(CultureInfo.InvariantCulture), _start.IsDetached ? "background" : "foreground", _start.StartPath]);
     }
 
+    private void Listen()
+    {
+        PacketSocket socket = _socket!;
+        int life = _life;
+        new Thread(() => Listen(socket, life), 256 * 1024) { Name = "daemon", IsBackground = true }.Start();
+    }
+
     private void Listen(PacketSocket socket, int life)
     {
         while (socket.Receive() is { } packet)
         {
             Put(new Event(EventKind.Packet, life, packet));
+            if (packet.Words is [RenewPacket])
+            {
+                // What follows is for the image that takes the place of this one.
+                return;
+            }
         }
 
         Put(new Event(EventKind.SocketEnded, life));
@@ -328,11 +385,52 @@ public sealed class KeeperProcess
             case ["ending"]:
                 _isEnding = true;
                 break;
+
+            case [RenewPacket]:
+                Renew();
+                Listen();
+                break;
         }
 
         foreach (int fd in packet.Descriptors)
         {
             StateFile.Close(fd);
+        }
+    }
+
+    /// <summary>Has the image that the daemon runs take the place of this one. Does not come back when that works.</summary>
+    private void Renew()
+    {
+        if (!_isReady || _isEnding)
+        {
+            TellDaemon([NotRenewed, "the daemon is not ready"]);
+            return;
+        }
+
+        // Signals that wait in our queue would go with it. The deaths of children do not: the next image looks for them.
+        foreach (int number in WaitingSignals())
+        {
+            Forward(number);
+        }
+
+        var renewal = new KeeperRenewal(
+            _start with { Held = new Dictionary<string, int>(_held, StringComparer.Ordinal) }, _daemon, _socket!.Descriptor, _knowsPrograms, _programs);
+        TellDaemon([NotRenewed, renewal.Execute(_clock)]);
+    }
+
+    private int[] WaitingSignals()
+    {
+        lock (_events)
+        {
+            Event[] rest = [.. _events];
+            _events.Clear();
+            foreach (Event other in rest.Where(static other => other.Kind != EventKind.Signal))
+            {
+                _events.Enqueue(other);
+            }
+
+            Monitor.PulseAll(_events);
+            return [.. rest.Where(static other => other.Kind == EventKind.Signal).Select(static signal => signal.Number)];
         }
     }
 

@@ -13,6 +13,12 @@ public sealed record KeeperStart(IReadOnlyList<string> Words, string StartPath, 
     /// <summary>The first word of a daemon that takes the keeper's place, before the descriptor of what it leaves.</summary>
     public const string BecomeWord = "--become-keeper";
 
+    /// <summary>The first word of a keeper that takes the place of another image, before the descriptors of what that left and of that image.</summary>
+    public const string RenewWord = "--renew-keeper";
+
+    /// <summary>The first word of a keeper that goes on because another image refused to, before the descriptors and the reason.</summary>
+    public const string KeepOnWord = "--keep-on";
+
     /// <summary>Under which role the daemon's state is held.</summary>
     public const string StateRole = "state";
 
@@ -21,6 +27,9 @@ public sealed record KeeperStart(IReadOnlyList<string> Words, string StartPath, 
 
     /// <summary>The file that daemons are started from where no other is held; null, the default: the one that the keeper itself runs.</summary>
     public string? Image { get; init; }
+
+    /// <summary>The version of the program, for daemons and other images to say.</summary>
+    public string Version { get; init; } = "";
 
     /// <summary>What is held from the first moment: by a keeper that was a daemon.</summary>
     public IReadOnlyDictionary<string, int> Held { get; init; } = new Dictionary<string, int>();

@@ -115,7 +115,7 @@ internal sealed partial class Daemon
             return KeeperProcess.Run(
                 new KeeperStart(words, path, isDetached, static () => { })
                 {
-                    Held = table.Numbers, Death = "the keeper died, and the daemon before took its place", DiedAt = diedAt,
+                    Version = Program.Version, Held = table.Numbers, Death = "the keeper died, and the daemon before took its place", DiedAt = diedAt,
                 },
                 SystemClock.Instance,
                 Say);
@@ -125,6 +125,17 @@ internal sealed partial class Daemon
             Say($"Error: {refusal.Message}; nobody keeps what was supervised");
             return DefectStatus;
         }
+    }
+
+    /// <summary>Is the image that takes the place of another one of the keeper, while the daemon lives.</summary>
+    /// <param name="handles">The descriptors of what the other one left and of its file.</param>
+    /// <param name="refused">This is the image that was gone back to: why the other one refused. Null: it is the other one.</param>
+    /// <returns>The exit status.</returns>
+    public static int RenewKeeper(string handles, string? refused)
+    {
+        DaemonSignals.PrepareBlocked();
+        ProcessArguments.ShowName();
+        return KeeperProcess.Resume(handles, refused, Program.Version, SystemClock.Instance, Say) ?? DefectStatus;
     }
 
     private static int Keep(KeeperStart start) => KeeperProcess.Run(start, SystemClock.Instance, Say);

@@ -216,6 +216,9 @@ internal sealed partial class Daemon
                 if (refused is null)
                 {
                     engine.Log(LogLevel.Info, string.Create(CultureInfo.InvariantCulture, $"upgraded from {resumed.Origin.Program} to {Program.Version} in {gap} ms"));
+                    _keeper?.Renew(
+                        version => engine.Log(LogLevel.Info, $"the keeper goes on as {version}, too"),
+                        reason => engine.Log(LogLevel.Warn, $"the keeper goes on as the program that it was: {reason}"));
                 }
                 else
                 {

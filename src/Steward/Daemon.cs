@@ -101,7 +101,7 @@ internal sealed partial class Daemon
 
                 if (configuration.Supervisord.Keeper)
                 {
-                    return Keep(new KeeperStart(ProcessArguments.Words, startPath, detachment is not null, () => detachment?.Complete()));
+                    return Keep(new KeeperStart(ProcessArguments.Words, startPath, detachment is not null, () => detachment?.Complete()) { Version = Program.Version });
                 }
             }
 

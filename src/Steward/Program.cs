@@ -44,6 +44,10 @@ internal static class Program
                 return Daemon.RunKept(handle, Path.GetFileName(name) == "supervisord" ? words : words[1..], name);
             case [KeeperStart.BecomeWord, { } handle, ..]:
                 return Daemon.BecomeKeeper(handle);
+            case [KeeperStart.RenewWord, { } handles, ..]:
+                return Daemon.RenewKeeper(handles, refused: null);
+            case [KeeperStart.KeepOnWord, { } handles, { } refused, ..]:
+                return Daemon.RenewKeeper(handles, refused);
         }
 
         return Path.GetFileName(name) switch

@@ -291,6 +291,10 @@ public sealed class KeeperTests
         var before = await WebAsync(daemon);
         Assert.Equal(true, await daemon.Rpc.CallAsync("steward.upgrade", image));
         Assert.Equal(daemon.Pid, await daemon.Rpc.CallAsync("supervisor.getPID"));
+
+        // The keeper follows.
+        await daemon.LogSaysAsync("the keeper goes on as ");
+        Assert.Equal(image, ExecutableOf(daemon.Pid));
         await daemon.CtlAsync("restart", "web:00");
         var restarted = await daemon.ReachesAsync("web:00", "RUNNING", info => info.Pid != before["web:00"]);
         before["web:00"] = restarted.Pid;
@@ -298,7 +302,7 @@ public sealed class KeeperTests
         await SignalAsync(pid, "KILL");
         await TakenOverAsync(daemon, daemon.Pid, pid);
         Assert.Equal(before, await WebAsync(daemon));
-        Assert.Equal(image, File.ResolveLinkTarget($"/proc/{DaemonOf(daemon.Pid)}/exe", returnFinalTarget: false)!.FullName);
+        Assert.Equal(image, ExecutableOf(DaemonOf(daemon.Pid)));
         await File.WriteAllTextAsync(Path.Combine(daemon.Folder, "gate"), "\n");
         Assert.Equal(7, (await daemon.ReachesAsync("once", "EXITED")).ExitStatus);
         Assert.Equal(0, await daemon.StopAsync());
@@ -327,6 +331,17 @@ public sealed class KeeperTests
             await TakenOverAsync(daemon, keeper, pid);
             Assert.Equal(before, await WebAsync(daemon));
             Assert.Equal(1, await daemon.Rpc.CallAsync("supervisor.getPID"));
+            if (i == 0)
+            {
+                // Process 1 itself goes on as another image; if it ended, so would everything.
+                var image = Path.Combine(daemon.Folder, "new-steward");
+                File.Copy(Path.GetFullPath(Path.Combine(TestDaemon.Bin, "supervisord")), image);
+                File.SetUnixFileMode(image, (UnixFileMode)0x1ED);
+                Assert.Equal(true, await daemon.Rpc.CallAsync("steward.upgrade", image));
+                await daemon.LogSaysAsync("the keeper goes on as ");
+                Assert.Equal(image, ExecutableOf(keeper));
+                Assert.Equal(before, await WebAsync(daemon));
+            }
         }
 
         await Waiting.UntilAsync(
@@ -449,6 +464,8 @@ public sealed class KeeperTests
         () => "nobody takes over\n" + daemon.Account());
 
     private static Task SignalAsync(int pid, string signal) => TestDaemon.SignalAsync(pid, signal);
+
+    private static string ExecutableOf(int pid) => File.ResolveLinkTarget($"/proc/{pid}/exe", returnFinalTarget: false)!.FullName;
 
     private static int DaemonOf(TestDaemon daemon) => DaemonOf(daemon.Pid);
 

@@ -129,6 +129,104 @@ public sealed class KeeperProcessTests : IDisposable
     }
 
     [Fact]
+    public async Task Another_image_of_the_keeper_goes_on_where_this_one_is_and_the_daemon_does_not_notice()
+    {
+        const int count = 100;
+        TestedDaemon daemon = await ReadyAsync();
+        int told = await SpawnAsync(daemon, $"mkfifo {_keeper.File("told")}; read x < {_keeper.File("told")}; exit 3");
+        int late = await SpawnAsync(daemon, $"mkfifo {_keeper.File("late")}; read x < {_keeper.File("late")}; exit 4");
+        daemon.Kill();
+        daemon = await _keeper.NextAsync();
+        await daemon.DoAsync($"adopt {told} {late}");
+        await daemon.DoAsync("ready");
+        await OpenAsync("told");
+        Assert.Equal($"exit {told} exit status 3", await daemon.EventAsync());
+        await daemon.DoAsync("hold image " + _keeper.Image("second"));
+        await daemon.DoAsync("renew");
+        for (int i = 0; i < count; i++)
+        {
+            // Before, while and after it changes.
+            await daemon.DoAsync($"hold x{i:000} /dev/null");
+        }
+
+        Assert.Equal("renewed second", await daemon.EventAsync());
+        Assert.Contains("\0keeper\0second\0", await File.ReadAllTextAsync($"/proc/{_keeper.Pid}/cmdline"), StringComparison.Ordinal);
+
+        // What was told is not told again, and stays until it is acknowledged.
+        Assert.Equal('Z', State(told));
+        await daemon.DoAsync($"reap {told}");
+        await UntilAsync(() => State(told) is null);
+        await OpenAsync("late");
+        Assert.Equal($"exit {late} exit status 4", await daemon.EventAsync());
+        TestKeeper.Signal(_keeper.Pid, "HUP");
+        Assert.Equal("signal SIGHUP", await daemon.EventAsync());
+        daemon.Kill();
+        daemon = await _keeper.NextAsync();
+        Assert.Equal(("second", 1), (daemon.Image, daemon.Attempt));
+        Assert.Equal(["image", .. Enumerable.Range(0, count).Select(static i => $"x{i:000}")], daemon.Roles);
+        await daemon.DoAsync($"adopt {late}");
+        Assert.Equal($"exit {late} exit status 4", await daemon.EventAsync());
+        await daemon.DoAsync("ready");
+        await daemon.DoAsync("renew");
+        Assert.Equal("renewed second", await daemon.EventAsync());
+        await daemon.DoAsync("ending");
+        await daemon.ExitAsync(7);
+        Assert.Equal(7, await _keeper.EndsAsync());
+        Assert.Equal(1, _keeper.Said.Split("started").Length - 1);
+    }
+
+    [Theory]
+    [InlineData("exec /proc/self/fd/${2#*:} --keep-on ${2%:*}:-1 'it tastes odd'", "it tastes odd")]
+    [InlineData(null, "[Errno 13] Permission denied")]
+    public async Task A_keeper_whose_other_image_refuses_goes_on_as_it_was(string? refusal, string reason)
+    {
+        TestedDaemon daemon = await ReadyAsync();
+        await daemon.DoAsync("hold x /dev/null");
+        await daemon.DoAsync("hold image " + (refusal is null ? "/dev/null" : _keeper.Image("second", refusal)));
+        await daemon.DoAsync("renew");
+        Assert.StartsWith($"unrenewed {reason}", await daemon.EventAsync(), StringComparison.Ordinal);
+
+        // It hears what is said to it.
+        await daemon.DoAsync("hold y /dev/null");
+        await daemon.DoAsync("drop image");
+        daemon.Kill();
+        daemon = await ReadyAsync();
+        Assert.Equal("first", daemon.Image);
+        Assert.Equal(["x", "y"], daemon.Roles);
+        await daemon.DoAsync("renew");
+        Assert.Equal("unrenewed the daemon has left no file to go on with", await daemon.EventAsync());
+        await daemon.DoAsync("ending");
+        await daemon.ExitAsync(0);
+        Assert.Equal(0, await _keeper.EndsAsync());
+    }
+
+    [Fact]
+    public async Task A_keeper_that_can_neither_go_on_nor_back_says_so_and_ends()
+    {
+        TestedDaemon daemon = await ReadyAsync();
+        await daemon.DoAsync("hold image " + _keeper.Image("second", "shift 2; set -- --renew-keeper 0:-1 \"$@\""));
+        await daemon.DoAsync("renew");
+        Assert.Equal("gone", await daemon.DoAsync("gone"));
+        await daemon.ExitAsync(0);
+        Assert.Equal(3, await _keeper.EndsAsync());
+        await _keeper.SaysAsync("the keeper cannot go on: the descriptor 0 holds no state of a daemon");
+    }
+
+    [Fact]
+    public async Task A_keeper_is_not_renewed_for_a_daemon_that_does_not_answer_or_ends()
+    {
+        TestedDaemon daemon = await _keeper.NextAsync();
+        await daemon.DoAsync("renew");
+        Assert.Equal("unrenewed the daemon is not ready", await daemon.EventAsync());
+        await daemon.DoAsync("ready");
+        await daemon.DoAsync("ending");
+        await daemon.DoAsync("renew");
+        Assert.Equal("unrenewed the daemon is not ready", await daemon.EventAsync());
+        await daemon.ExitAsync(0);
+        Assert.Equal(0, await _keeper.EndsAsync());
+    }
+
+    [Fact]
     public async Task A_start_that_fails_is_tried_again_and_is_no_attempt()
     {
         TestedDaemon daemon = await ReadyAsync();

@@ -39,10 +39,21 @@ internal sealed class TestKeeper : IDisposable
     public string File(string name) => Path.Combine(_folder, name);
 
     /// <summary>Makes a file that is a daemon's image; the daemon tells its name.</summary>
-    public string Image(string name)
+    /// <param name="name">Its name.</param>
+    /// <param name="renew">What it does when it is to take the place of another one of the keeper, instead of that: shell.</param>
+    public string Image(string name, string renew = ":")
     {
         string file = File(name);
-        System.IO.File.WriteAllText(file, $"#!/bin/sh\nshift\nexec {string.Join(' ', TestProgram.Command)} daemon {name} \"$@\"\n");
+        string command = string.Join(' ', TestProgram.Command);
+        System.IO.File.WriteAllText(file, $"""
+            #!/bin/sh
+            case "$1" in
+                --kept) shift; exec {command} daemon {name} "$@" ;;
+                --renew-keeper) {renew} ;;
+            esac
+            exec {command} keeper {name} "$@"
+
+            """);
         System.IO.File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         return file;
     }
@@ -158,7 +169,7 @@ internal sealed class TestedDaemon(Socket socket) : IDisposable
         string answer = "";
         while (await LineAsync() is var next && next != "done")
         {
-            if (next.StartsWith("exit ", StringComparison.Ordinal) || next.StartsWith("signal ", StringComparison.Ordinal))
+            if (next.Split(' ')[0] is "exit" or "signal" or "renewed" or "unrenewed")
             {
                 _events.Add(next);
             }

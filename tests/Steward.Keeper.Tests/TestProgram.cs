@@ -26,6 +26,8 @@ internal static class TestProgram
     {
         ["keep", string image, string socket] => Keep(image, socket),
         ["daemon", string name, string fd, string socket] => Obey(name, fd, socket),
+        ["keeper", string name, KeeperStart.RenewWord, string handles, ..] => Renew(name, handles, refused: null),
+        ["keeper", string name, KeeperStart.KeepOnWord, string handles, string refused, ..] => Renew(name, handles, refused),
         _ => 2,
     };
 
@@ -33,6 +35,12 @@ internal static class TestProgram
     {
         using var daemon = new ObedientDaemon(name, fd, socket);
         return daemon.Run();
+    }
+
+    private static int Renew(string name, string handles, string? refused)
+    {
+        DaemonSignals.PrepareBlocked();
+        return KeeperProcess.Resume(handles, refused, name, SystemClock.Instance, Console.WriteLine) ?? 3;
     }
 
     private static int Keep(string image, string socket)
@@ -115,6 +123,14 @@ internal static class TestProgram
 
                     case ["ready"]:
                         _link.Ready();
+                        break;
+
+                    case ["renew"]:
+                        _link.Renew(version => Tell($"renewed {version}"), reason => Tell($"unrenewed {reason}"));
+                        break;
+
+                    case ["gone"]:
+                        Tell(_link.Gone.Wait(TestKeeper.Limit) ? "gone" : "still there");
                         break;
 
                     case ["ending"]:

@@ -21,6 +21,8 @@ public sealed class KeeperLink : IDisposable
     private readonly TaskCompletionSource _gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Thread? _thread;
     private Action? _exited;
+    private Action<string>? _renewed;
+    private Action<string>? _notRenewed;
 
     private KeeperLink(PacketSocket socket, int keeperPid)
     {
@@ -163,6 +165,17 @@ public sealed class KeeperLink : IDisposable
     /// <summary>Says that this daemon ends because it is to: the keeper ends with it.</summary>
     public void Ending() => Send(["ending"]);
 
+    /// <summary>
+    /// Has the keeper go on as the program that is held as this daemon's, in the same process. A keeper that does not know this goes on as it is.
+    /// </summary>
+    /// <param name="renewed">Told, on a thread of this object, that it did, with its version.</param>
+    /// <param name="refused">Told why it did not, and goes on as it was.</param>
+    public void Renew(Action<string> renewed, Action<string> refused)
+    {
+        (_renewed, _notRenewed) = (renewed, refused);
+        Send(["renew"]);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -189,7 +202,15 @@ public sealed class KeeperLink : IDisposable
                 StateFile.Close(fd);
             }
 
-            if (packet.Words is [{ } what, { } pid, { } raw] && what is "exit" or "orphan")
+            if (packet.Words is ["renewed", { } version])
+            {
+                _renewed?.Invoke(version);
+            }
+            else if (packet.Words is ["unrenewed", { } reason])
+            {
+                _notRenewed?.Invoke(reason);
+            }
+            else if (packet.Words is [{ } what, { } pid, { } raw] && what is "exit" or "orphan")
             {
                 (what == "exit" ? _exits : _orphans).Enqueue(
                     (int.Parse(packet.Words[1], CultureInfo.InvariantCulture), new WaitStatus(int.Parse(packet.Words[2], CultureInfo.InvariantCulture))));

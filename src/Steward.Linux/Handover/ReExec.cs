@@ -15,9 +15,13 @@ public static unsafe class ReExec
     /// Opens the file that this process runs, so that it can be gone back to even when it is deleted or replaced. It closes at exec.
     /// </summary>
     /// <returns>The descriptor; -1 when it cannot be opened, with the reason.</returns>
-    public static int OpenOwnImage(out string? failure)
+    public static int OpenOwnImage(out string? failure) => OpenImage("/proc/self/exe", out failure);
+
+    /// <summary>Opens a file to execute it later, whatever its path means by then. It closes at exec.</summary>
+    /// <returns>As <see cref="OpenOwnImage"/>.</returns>
+    public static int OpenImage(string file, out string? failure)
     {
-        int fd = Processes.Descriptors.AboveStandard(LibC.open("/proc/self/exe", LibC.O_PATH | LibC.O_CLOEXEC, 0));
+        int fd = Processes.Descriptors.AboveStandard(LibC.open(file, LibC.O_PATH | LibC.O_CLOEXEC, 0));
         failure = fd >= 0 ? null : "the program's own file cannot be opened: " + ErrnoText.Python(LibC.LastError);
         return fd;
     }
@@ -109,8 +113,8 @@ public static unsafe class ReExec
 
     /// <summary>Executes the image that a descriptor was opened on.</summary>
     /// <returns>As <see cref="Run"/>.</returns>
-    public static string RunImage(int image, IReadOnlyList<string> words, DescriptorTable table, int state) =>
-        Run(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{image}"), words, table, state);
+    public static string RunImage(int image, IReadOnlyList<string> words, DescriptorTable table, params ReadOnlySpan<int> more) =>
+        Run(string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{image}"), words, table, more);
 
     /// <summary>Takes descriptors over that are not in a table: they close at the next exec.</summary>
     public static void Adopt(params ReadOnlySpan<int> descriptors)
