@@ -190,6 +190,11 @@ public sealed class WatchTests
         Assert.Matches(
             @"^web +disabled  the disk is full, by uid \d+ \(pid \d+\), since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n$", (await daemon.CtlAsync("intent")).Output);
 
+        var why = (await daemon.CtlAsync("why", "web")).Output;
+        Assert.Contains("decided  leave it: web is disabled (the disk is full)\n", why, StringComparison.Ordinal);
+        Assert.Matches(@"asked    start, by uid \d+ \(pid \d+\); refused: web is disabled \(the disk is full\)\n", why);
+        Assert.EndsWith("Next: nothing by itself, as it is disabled (the disk is full): nobody can start it before `steward enable web`.\n", why, StringComparison.Ordinal);
+
         Assert.Equal((0, "web: enabled\n"), Said(await daemon.CtlAsync("enable", "web")));
         Assert.Equal((0, "web: started\n"), Said(await daemon.CtlAsync("start", "web")));
         Assert.Equal((0, "no intents are remembered\n"), Said(await daemon.CtlAsync("intent")));

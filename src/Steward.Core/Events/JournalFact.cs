@@ -224,22 +224,23 @@ public sealed record DecisionFact(DecisionKind Decision, string Reason, long? Un
 }
 
 /// <summary>Somebody asked for something.</summary>
-/// <param name="Verb">What: <c>start</c>, <c>stop</c>, <c>restart</c>, <c>signal HUP</c>, <c>clear</c>, <c>shutdown</c>.</param>
+/// <param name="Verb">What: <c>start</c>, <c>stop</c>, <c>restart</c>, <c>signal HUP</c>, <c>clear</c>, <c>disable</c>, <c>enable</c>, <c>shutdown</c>.</param>
 /// <param name="By">Who: a user's name, <c>uid 1000</c>, <c>hook:NAME</c>, <c>pid 1</c>; null when it cannot be known.</param>
 /// <param name="Via">Which way: <c>unix socket</c>, <c>127.0.0.1:52114</c>, <c>signal</c>.</param>
 /// <param name="Refusal">Why it was refused; null when it was not.</param>
-public sealed record RequestFact(string Verb, string? By, string? Via, string? Refusal = null) : JournalFact
+/// <param name="Reason">Why, in the words of who asked; null when they said nothing.</param>
+public sealed record RequestFact(string Verb, string? By, string? Via, string? Refusal = null, string? Reason = null) : JournalFact
 {
     /// <inheritdoc/>
     public override JournalKind Kind => JournalKind.Request;
 
     /// <inheritdoc/>
-    public override int TextLength => Length(Verb) + Length(By) + Length(Via) + Length(Refusal);
+    public override int TextLength => Length(Verb) + Length(By) + Length(Via) + Length(Refusal) + Length(Reason);
 
     /// <inheritdoc/>
     public override JournalFact Bounded() => TextLength <= TextLimit
         ? this
-        : this with { Verb = Head(Verb)!, By = Head(By), Via = Head(Via), Refusal = Head(Refusal) };
+        : this with { Verb = Head(Verb)!, By = Head(By), Via = Head(Via), Refusal = Head(Refusal), Reason = Head(Reason) };
 }
 
 /// <summary>A signal was sent to a process.</summary>

@@ -35,7 +35,8 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
     /// <param name="newestFirst">
     /// Entries, newest first, as read backwards. Those of other processes are passed over; a few hundred of this one are plenty.
     /// </param>
-    public static WhyStory Of(string name, IEnumerable<JournalEntry> newestFirst)
+    /// <param name="disabledFor">Why it must not be started; null when it may.</param>
+    public static WhyStory Of(string name, IEnumerable<JournalEntry> newestFirst, string? disabledFor = null)
     {
         JournalEntry[] entries = ByRuns([.. newestFirst.Where(entry => entry.Name == name || entry.Fact.Kind == JournalKind.Loss).Reverse()]);
         ProcessState? state = null;
@@ -55,7 +56,8 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
 
         JournalFact? last = endInEpisode < 0 ? null : episode[endInEpisode].Fact;
         long? nextTry = state == ProcessState.Backoff ? decision?.Until : null;
-        return new WhyStory(name, state, Headlined(name, state, last, decision, episode), Limited(episode), NextStep(name, state, decision), nextTry);
+        string? next = NextStep(name, state, decision, disabledFor);
+        return new WhyStory(name, state, Headlined(name, state, last, decision, episode), Limited(episode), next, nextTry);
     }
 
     /// <summary>Returns the rows of a history, in the order of the entries.</summary>
@@ -108,7 +110,7 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
             SpawnFact fact => ("failed", $"could not be started{By(fact.By)}: {fact.Error}{(fact.Stage is null ? "" : $" (stage: {fact.Stage})")}"),
             ExitFact fact => ("exited", $"{Ending(fact)}, after {Duration(fact.UptimeMs)}{(fact.Expected || IsUnobserved(fact) ? "" : "; not expected")}"),
             DecisionFact fact => ("decided", $"{Verb(fact)}{Because(fact.Reason)}"),
-            RequestFact fact => ("asked", $"{fact.Verb}{By(fact.By)}{Via(fact.Via)}{(fact.Refusal is null ? "" : $"; refused: {fact.Refusal}")}"),
+            RequestFact fact => ("asked", $"{fact.Verb}{By(fact.By)}{Via(fact.Via)}{Because(fact.Reason)}{(fact.Refusal is null ? "" : $"; refused: {fact.Refusal}")}"),
             SignalFact fact => (
                 "signal",
                 $"{Signals.LogName(fact.Number)} to {(fact.ToGroup ? "the process group of " : "")}pid {Invariant(fact.Pid)}"
@@ -259,8 +261,13 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
         _ => "",
     };
 
-    private static string? NextStep(string name, ProcessState? state, DecisionFact? decision) => state switch
+    private static string? NextStep(string name, ProcessState? state, DecisionFact? decision, string? disabledFor) => state switch
     {
+        null => null,
+        ProcessState.Backoff or ProcessState.Stopping when disabledFor is not null =>
+            NextStep(name, state, decision, disabledFor: null) + $". It is {Disabled(name, disabledFor)}",
+        ProcessState.Running or ProcessState.Starting when disabledFor is not null => $"nothing changes by itself. It is {Disabled(name, disabledFor)}",
+        _ when disabledFor is not null => $"nothing by itself, as it is {Disabled(name, disabledFor)}",
         ProcessState.Backoff => "another try",
         ProcessState.Fatal => $"nothing by itself. `steward start {name}` tries again",
         ProcessState.Exited when decision?.Decision != DecisionKind.Restart => $"nothing by itself. `steward start {name}` starts it",
@@ -268,6 +275,9 @@ public sealed record WhyStory(string Name, ProcessState? State, string Headline,
         ProcessState.Stopping => "it is waited for, then killed (stopwaitsecs)",
         _ => null,
     };
+
+    private static string Disabled(string name, string reason) =>
+        $"disabled{(reason.Length == 0 ? "" : $" ({OneLine(reason)})")}: nobody can start it before `steward enable {name}`";
 
     private static EquatableList<StoryRow> Limited(JournalEntry[] episode)
     {

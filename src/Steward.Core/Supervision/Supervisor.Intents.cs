@@ -1,4 +1,5 @@
 using Steward.Core.Effects;
+using Steward.Core.Events;
 using Steward.Core.Inputs;
 using Steward.Core.Model;
 
@@ -61,6 +62,8 @@ public sealed partial class Supervisor
         if (known?.DisabledFor != reason)
         {
             Remember(new Intent(name, known?.IsWanted, reason, _now.Wall, Clean(_requester)));
+            TellOutsideOfRuns(
+                slot, new RequestFact(set.IsEnabled ? "enable" : "disable", Named(_requester), null, Reason: string.IsNullOrEmpty(reason) ? null : reason));
             Log(LogLevel.Info, set.IsEnabled ? $"{slot.Namespec} is enabled" : $"{slot.Namespec} is disabled{Because(reason!)}");
         }
 
@@ -76,12 +79,14 @@ public sealed partial class Supervisor
         if (Disablement(slot) is { } disablement)
         {
             Log(LogLevel.Info, $"{disablement}: it is not started");
+            TellOutsideOfRuns(slot, new DecisionFact(DecisionKind.Leave, disablement));
             return false;
         }
 
         if (slot.Config.AutoStartAsLast && _intents.GetValueOrDefault(IntentName(slot)) is { IsWanted: false })
         {
             Log(LogLevel.Info, $"{slot.Namespec} was stopped by hand: it is not started (autostart=last)");
+            TellOutsideOfRuns(slot, new DecisionFact(DecisionKind.Leave, "it was stopped by hand, and autostart=last"));
             return false;
         }
 

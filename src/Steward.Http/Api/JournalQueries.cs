@@ -86,7 +86,9 @@ internal sealed class JournalQueries(ISupervisorControl control, JournalHolder? 
             return null;
         }
 
-        return WhyStory.Of(spec.ToString(), page.Entries.Reverse());
+        string intent = $"{spec.Group}:{spec.Process}";
+        string? disabledFor = Array.Find(control.Intents(), one => one.Name == intent)?.DisabledFor;
+        return WhyStory.Of(spec.ToString(), page.Entries.Reverse(), disabledFor);
     }
 
     /// <summary>Says whether there is anything of a name.</summary>

@@ -29,6 +29,7 @@ public class JournalJsonTests
             """{"decision":"back_off","reason":"it exited too quickly","until":1000000000,"tries":1,"limit":3}"""
         },
         { new RequestFact("stop", "root", "unix socket"), """{"verb":"stop","by":"root","via":"unix socket"}""" },
+        { new RequestFact("disable", "root", null, Reason: "disk full"), """{"verb":"disable","by":"root","reason":"disk full"}""" },
         { new SignalFact(15, 42, true), """{"number":15,"pid":42,"to_group":true}""" },
         { new ConfigFact(ConfigAction.Changed, "command: a -> b", "root"), """{"action":"changed","changes":"command: a -> b","by":"root"}""" },
         { new HealthFact("http", false, "503"), """{"check":"http","healthy":false,"detail":"503"}""" },

@@ -120,6 +120,30 @@ public class WhyStoryTests
             Told(Story(), 7200));
     }
 
+    [Theory]
+    [InlineData(ProcessState.Stopped, "disk full", "nothing by itself, as it is disabled (disk full): nobody can start it before `steward enable web`")]
+    [InlineData(ProcessState.Fatal, "", "nothing by itself, as it is disabled: nobody can start it before `steward enable web`")]
+    [InlineData(ProcessState.Running, "a\nb", "nothing changes by itself. It is disabled (a; b): nobody can start it before `steward enable web`")]
+    [InlineData(ProcessState.Backoff, "", "another try. It is disabled: nobody can start it before `steward enable web`")]
+    public void What_comes_next_says_that_it_is_disabled(ProcessState state, string reason, string next)
+    {
+        At(0, 1, new StateFact(ProcessState.Starting, state));
+        Assert.Equal(next, WhyStory.Of("web", _entries, reason).Next);
+        Assert.NotEqual(next, Story().Next);
+    }
+
+    [Fact]
+    public void Who_disabled_it_and_who_tried_to_start_it()
+    {
+        Run(0, 1, 41, "autostart");
+        At(60, 1, ExitFact.Of(41, WaitStatus.FromExit(1), true, false, 60_000, null), new StateFact(ProcessState.Running, ProcessState.Stopped, 41));
+        At(61, 0, new RequestFact("disable", "alice", null, Reason: "disk full"), new RequestFact("start", "bob", null, "web is disabled (disk full)"));
+        string told = Told(WhyStory.Of("web", Enumerable.Reverse(_entries), "disk full"), 100);
+        Assert.Contains("asked    disable, by alice: disk full\n", told, StringComparison.Ordinal);
+        Assert.Contains("asked    start, by bob; refused: web is disabled (disk full)\n", told, StringComparison.Ordinal);
+        Assert.EndsWith("\nNext: nothing by itself, as it is disabled (disk full): nobody can start it before `steward enable web`.", told, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void An_operators_stop()
     {

@@ -55,6 +55,42 @@ public sealed class JournalTests
         Assert.Contains("web 1 decision " + decision, Told(machine).Split('\n'));
     }
 
+    [Fact]
+    public void Who_disabled_a_process_is_told_and_why_it_was_not_started()
+    {
+        Machine machine = Up(Machine.Program("web", c => c with { AutoStart = false }));
+        machine.Ask(new SetIntent("web", IsEnabled: false, "disk full"), Alice);
+        machine.Ask(new SetIntent("web", IsEnabled: false, "disk full"), Alice);
+        machine.Ask(new StartProcess("web", Wait: false), "");
+        machine.Ask(new SetIntent("web", IsEnabled: true, ""), "");
+        machine.Ask(new SetIntent("web", IsEnabled: false, ""), Alice);
+        Assert.Equal(
+            """
+            web 0 request {"verb":"disable","by":"uid 1000 (pid 77)","reason":"disk full"}
+            web 0 request {"verb":"start","refusal":"web is disabled (disk full)"}
+            web 0 request {"verb":"enable"}
+            web 0 request {"verb":"disable","by":"uid 1000 (pid 77)"}
+            """,
+            Told(machine));
+    }
+
+    [Fact]
+    public void What_is_not_started_with_the_daemon_says_why()
+    {
+        var machine = new Machine();
+        machine.Step(new IntentsRead([new Intent("a:a", null, "disk full", 1), new Intent("b:b", false, null, 1)]));
+        machine.Load(
+            Machine.Group(Machine.Program("a")), Machine.Group(Machine.Program("b", c => c with { AutoStartAsLast = true })));
+        machine.Supervisor.IsRecording = true;
+        machine.Step(new DaemonStarted());
+        Assert.Equal(
+            """
+            a 0 decision {"decision":"leave","reason":"a is disabled (disk full)"}
+            b 0 decision {"decision":"leave","reason":"it was stopped by hand, and autostart=last"}
+            """,
+            Told(machine));
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData(true)]
