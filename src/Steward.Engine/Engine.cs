@@ -400,15 +400,17 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
 
     private void Reap()
     {
+        // Before it is looked: what is told after the last look would otherwise be told to nobody. (Of our own children we are told again
+        // after ReapingDone, of the keeper's once.)
+        lock (_inbox)
+        {
+            _childrenExited = false;
+        }
+
         for (int i = 0; i < ReapsPerTurn; i++)
         {
             if (!Host.TryFindDead(out int pid, out WaitStatus status))
             {
-                lock (_inbox)
-                {
-                    _childrenExited = false;
-                }
-
                 Host.ReapingDone();
                 return;
             }
@@ -435,6 +437,11 @@ public sealed partial class Engine : ISupervisorControl, IProcessHostEvents, IDi
             {
                 Apply(new OrphanReaped(pid, status));
             }
+        }
+
+        lock (_inbox)
+        {
+            _childrenExited = true;
         }
     }
 

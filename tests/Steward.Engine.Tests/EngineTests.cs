@@ -86,6 +86,18 @@ public sealed class EngineTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_dies_behind_the_last_look_is_looked_for_again()
+    {
+        // The keeper tells of a death once: nobody says it again after ReapingDone.
+        _host.WhenNoneIsFound(() => _host.Die((101, WaitStatus.FromExit(3))));
+        _host.Die((7, WaitStatus.FromSignal(Signals.Kill)));
+        await Poke();
+        await Poke();
+        await Poke();
+        Assert.Contains("WARN exited: p (exit status 3; not expected)", _log.Lines);
+    }
+
+    [Fact]
     public async Task A_stranger_is_reaped_and_said()
     {
         _host.Die((7, WaitStatus.FromSignal(Signals.Kill)));

@@ -69,6 +69,10 @@ internal sealed class FakeLog : IActivityLog
 internal sealed class FakeHost : IProcessHost
 {
     private readonly ConcurrentQueue<(int, WaitStatus)> _dead = new();
+    private Action? _foundNone;
+
+    /// <summary>Has something happen once, when it was looked for the dead and none was there.</summary>
+    public void WhenNoneIsFound(Action action) => _foundNone = action;
 
     public required IProcessHostEvents Events { get; init; }
 
@@ -119,6 +123,11 @@ internal sealed class FakeHost : IProcessHost
     {
         bool any = _dead.TryDequeue(out (int Pid, WaitStatus Status) child);
         (pid, status) = child;
+        if (!any)
+        {
+            Interlocked.Exchange(ref _foundNone, null)?.Invoke();
+        }
+
         return any;
     }
 
