@@ -1225,8 +1225,16 @@ class Accounts:
         return told == run.ends() or (told == 'terminated by SIGKILL' and run.key() in self.killed)
 
     def exits(self):
-        current, twice, untold = {}, 0, 0
-        for match in TOLD.finditer(self.text):
+        current, twice, untold, seen = {}, 0, 0, set()
+        for line in self.text.splitlines():
+            match = TOLD.search(line)
+            if not match:
+                continue
+            if line in seen:
+                # To the millisecond the same: lines that were out when the daemon died and that its successor did not know of.
+                twice += not match['new']
+                continue
+            seen.add(line)
             if match['new']:
                 name, after, pid = match['new'], current.get(match['new']), int(match['pid'])
                 again = after and after.pid == pid and (match['how'] == 'adopted' or after.told is None)
@@ -1240,7 +1248,7 @@ class Accounts:
             if run.told is None:
                 run.told = match['end']
             elif run.told == match['end']:
-                twice += 1  # the activity log may have a line twice after a crash
+                twice += 1
             elif later := next((other for other in self.by_name[run.name] if other.start > run.start and other.told is None
                                 and self.may_end_so(other, match['end'])), None):
                 # Its start is not in the log: the daemon was killed between the two.
