@@ -83,6 +83,7 @@ public sealed class KeeperProcess
     /// <param name="clock">Monotonic time.</param>
     /// <param name="say">Receives what goes wrong while no daemon could log it.</param>
     /// <returns>The exit status: the daemon's.</returns>
+    /// <exception cref="StartException">The daemon has given up rights that this process cannot give up: it must end, and what it held with it.</exception>
     public static int Run(KeeperStart start, IClock clock, Action<string> say) => new KeeperProcess(start, clock, say).Run(renewal: null);
 
     /// <summary>Is the image that takes the place of another one of the keeper while the daemon lives, or the one that is gone back to.</summary>
@@ -91,6 +92,7 @@ public sealed class KeeperProcess
     /// <param name="version">The version of this program.</param>
     /// <param name="clock">Monotonic time.</param>
     /// <param name="say">Receives what goes wrong while no daemon could log it.</param>
+    /// <exception cref="StartException">As of <see cref="Run(KeeperStart, IClock, Action{string})"/>.</exception>
     /// <returns>The exit status; null when the keeper cannot go on, which <paramref name="say"/> was told.</returns>
     public static int? Resume(string handles, string? refused, string version, IClock clock, Action<string> say) =>
         KeeperRenewal.Resume(handles, refused, version, clock, say);
@@ -114,6 +116,8 @@ public sealed class KeeperProcess
             keeper._programs.Add(pid, isTold);
         }
 
+        // The one before may not have known of this.
+        KeeperChildren.ShareRightsOf(left.Daemon);
         return keeper.Run(refused is null ? ["renewed", left.Start.Version] : [NotRenewed, refused]);
     }
 
@@ -268,7 +272,7 @@ public sealed class KeeperProcess
 
     /// <summary>The file that the daemon before ran, whatever its path means by now; when that comes to nothing, in turn with our own.</summary>
     private string? HeldImage() => _policy.Attempt % 2 != 0 && _held.TryGetValue(KeeperStart.ImageRole, out int fd)
-        ? string.Create(CultureInfo.InvariantCulture, $"/proc/{Environment.ProcessId}/fd/{fd}")
+        ? string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{fd}")
         : null;
 
     private void TryLater(string reason)
@@ -380,6 +384,10 @@ public sealed class KeeperProcess
                 }
 
                 _signals.Clear();
+                break;
+
+            case ["rights"]:
+                KeeperChildren.ShareRightsOf(_daemon);
                 break;
 
             case ["ending"]:

@@ -24,6 +24,9 @@ internal sealed partial class Daemon
     // the adoption file tells. (Half of the state would be worse than none: what runs that it does not tell of would be started twice.)
     private const int AttemptWithoutState = 3;
 
+    // The activity log's file, for a successor that cannot open it: rights were given up since, or the place is gone.
+    private const string ActivityRole = "activity";
+
     // Fields of a checkpoint, behind the engine's.
     private const int CheckpointEngineField = 1;
     private const int CheckpointStartField = 2;
@@ -135,7 +138,15 @@ internal sealed partial class Daemon
     {
         DaemonSignals.PrepareBlocked();
         ProcessArguments.ShowName();
-        return KeeperProcess.Resume(handles, refused, Program.Version, SystemClock.Instance, Say) ?? DefectStatus;
+        try
+        {
+            return KeeperProcess.Resume(handles, refused, Program.Version, SystemClock.Instance, Say) ?? DefectStatus;
+        }
+        catch (StartException refusal)
+        {
+            Say($"Error: {refusal.Message}; the keeper ends, and the daemon takes its place");
+            return DefectStatus;
+        }
     }
 
     private static int Keep(KeeperStart start) => KeeperProcess.Run(start, SystemClock.Instance, Say);
@@ -148,6 +159,7 @@ internal sealed partial class Daemon
             return;
         }
 
+        _keeper.ShareRights();
         _keeper.Listen(engine.ChildrenExited);
         host.EndAdoption();
         host.KeepOutput(engine.ArrivedReports);
@@ -168,6 +180,7 @@ internal sealed partial class Daemon
     private void Keep(Engine.Engine engine, ReplaceableLog log, long? childNoFile)
     {
         log.TellWritten(_state!.LinesAreOut);
+        log.TellOpened(file => _keeper?.Hold([ActivityRole], [file]));
         string boot = StateFile.BootId();
         engine.Keep(_state!, CheckpointEngineField, core => Snapshot.Seal(
             new SnapshotOrigin(boot, SystemClock.Instance.Now, Program.Version),
@@ -198,6 +211,29 @@ internal sealed partial class Daemon
             // Where there is none, a successor runs the keeper's file.
             _keeper.Hold([KeeperStart.ImageRole], [image]);
             StateFile.Close(image);
+        }
+    }
+
+    /// <summary>
+    /// Opens the activity log; where that is refused to a successor, what the daemon before had open goes on: programs are not left alone
+    /// for want of a log.
+    /// </summary>
+    /// <exception cref="StartException">It cannot be opened, and there was none before.</exception>
+    private static ReplaceableLog OpenLog(ActivityLogOptions options, KeeperLink? keeper)
+    {
+        int held = keeper?.Table.TryTake(ActivityRole) ?? -1;
+        try
+        {
+            var log = new ReplaceableLog(options);
+            StateFile.Close(held);
+            return log;
+        }
+        catch (StartException refusal) when (held >= 0)
+        {
+            Say(refusal.Message);
+            var log = new ReplaceableLog(options with { Descriptor = held });
+            log.Write(LogLevel.Critical, $"{refusal.Message}; the file of the daemon before stays in use", SystemClock.Instance.Now.Wall);
+            return log;
         }
     }
 
@@ -238,7 +274,7 @@ internal sealed partial class Daemon
         long? childNoFile = settings.OptionalInteger(1, "childNoFile");
         ActivityLogOptions logOptions = LogState.Restore(settings.Record(3, "log"));
         settings.End();
-        var log = new ReplaceableLog(logOptions);
+        ReplaceableLog log = OpenLog(logOptions, keeper);
         Daemon? daemon = null;
         Engine.Engine engine = Engine.Engine.Restore(core, log, SystemClock.Instance, () => daemon!.Read(), () => daemon!.ReadForReload());
         Configuration configuration = engine.InForce ?? throw reader.Refusal("engine", "there is no configuration in force");
@@ -267,6 +303,7 @@ internal sealed partial class Daemon
 
         _ = ResourceLimits.Raise(Settings);
         _ = DaemonUser.Become(Settings.User);
+        keeper.ShareRights();
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         IReadOnlyList<Orphan> known = AdoptionFile.Read(Settings.PidFile, engine.Log, keeper.KeeperPid);
         using (log)
@@ -360,6 +397,11 @@ internal sealed partial class Daemon
         foreach ((string role, int fd) in all.Numbers.Where(static entry => !entry.Key.StartsWith("log", StringComparison.Ordinal)))
         {
             left.Add(role, fd);
+        }
+
+        if (all.Numbers.TryGetValue(LogRole, out int activity))
+        {
+            left.Add(ActivityRole, activity);
         }
 
         byte[] bytes = Snapshot.Seal(new SnapshotOrigin(StateFile.BootId(), SystemClock.Instance.Now, Program.Version), writer =>

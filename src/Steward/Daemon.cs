@@ -172,7 +172,7 @@ internal sealed partial class Daemon
         RaisedLimits limits = ResourceLimits.Raise(Settings);
         LoadMessage? user = DaemonUser.Become(Settings.User);
         _sockets = ControlSockets.Create(_configuration.Servers, Say, left: _keeper?.Table);
-        using var log = new ReplaceableLog(LogOptions());
+        using ReplaceableLog log = OpenLog(LogOptions(), _keeper);
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }, .. limits.Messages, .. messages]);
         SqliteLibrary.LoadWith(MemoryLibrary.Load);
         using var journal = new JournalHolder(
@@ -323,9 +323,14 @@ internal sealed partial class Daemon
     {
         (Engine.Engine engine, _, ReplaceableLog log, JournalHolder journal, _) = parts;
         LoadMessage? user = DaemonUser.Become(Settings.User);
+        _keeper?.ShareRights();
         if (log.Replace(LogOptions()) is { } refusal)
         {
             engine.Log(LogLevel.Critical, $"the former activity log stays in use: {refusal}");
+        }
+        else if (log.Path is null)
+        {
+            _keeper?.Drop(ActivityRole);
         }
 
         WriteMessages(log, [.. _configuration.Messages, .. user is null ? [] : new[] { user }]);

@@ -11,6 +11,7 @@ internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog,
 {
     private volatile ActivityLog _log = new(options);
     private Action<long>? _written;
+    private Action<int>? _opened;
 
     public string? Path => _log.Path;
 
@@ -25,6 +26,13 @@ internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog,
     {
         _written = written;
         _log.Written = written;
+    }
+
+    /// <summary>Has somebody told of the file in use whenever it is another one, from here on: <see cref="ActivityLog.Opened"/>.</summary>
+    public void TellOpened(Action<int> opened)
+    {
+        _opened = opened;
+        _log.Opened = opened;
     }
 
     public void Flush() => _log.Flush();
@@ -44,7 +52,7 @@ internal sealed class ReplaceableLog(ActivityLogOptions options) : IActivityLog,
         former.Flush();
         try
         {
-            _log = new ActivityLog(options) { Written = _written };
+            _log = new ActivityLog(options) { Written = _written, Opened = _opened };
         }
         catch (StartException e)
         {

@@ -309,6 +309,79 @@ public sealed class KeeperTests
     }
 
     [Fact]
+    public async Task A_keeper_has_no_more_rights_than_its_daemon_and_keeps_it_all_the_same()
+    {
+        DaemonTests.AssertRoot();
+        const UnixFileMode all = (UnixFileMode)0x1FF;
+        await using var daemon = new TestDaemon(Programs, "keeper=true\nuser=nobody\nminfds=3000");
+        File.SetUnixFileMode(daemon.Folder, all);
+        File.SetUnixFileMode(daemon.Logs, all);
+        await Command.RunAsync("/usr/bin/mkfifo", ["-m", "666", Path.Combine(daemon.Folder, "gate")]);
+        await daemon.StartAsync();
+        var before = await WebAsync(daemon);
+        AssertNobody(daemon.Pid);
+        AssertNobody(DaemonOf(daemon.Pid));
+
+        // A successor is started by what is nobody, and so is the next image of the keeper.
+        var pid = DaemonOf(daemon.Pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+        AssertNobody(DaemonOf(daemon.Pid));
+        Assert.Equal(true, await daemon.Rpc.CallAsync("steward.upgrade", Path.GetFullPath(Path.Combine(TestDaemon.Bin, "supervisord"))));
+        await daemon.LogSaysAsync("the keeper goes on as ");
+        AssertNobody(daemon.Pid);
+        pid = DaemonOf(daemon.Pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+
+        // The daemon takes the place of the keeper.
+        pid = DaemonOf(daemon.Pid);
+        await SignalAsync(daemon.Pid, "KILL");
+        await TakenOverAsync(daemon, pid, 0);
+        Assert.Equal(before, await WebAsync(daemon));
+        AssertNobody(pid);
+        AssertNobody(DaemonOf(pid));
+        (await daemon.CtlAsync("shutdown")).AssertSuccess();
+        await Waiting.UntilAsync(() => !ProcessTable.Exists(pid), () => "it does not end\n" + daemon.Account());
+    }
+
+    [Fact]
+    public async Task A_reload_that_gives_rights_up_takes_them_from_the_keeper_too()
+    {
+        DaemonTests.AssertRoot();
+        await using var daemon = await StartAsync();
+        File.SetUnixFileMode(daemon.Folder, (UnixFileMode)0x1FF);
+        File.SetUnixFileMode(daemon.Logs, (UnixFileMode)0x1FF);
+        File.SetUnixFileMode(Path.Combine(daemon.Folder, "gate"), (UnixFileMode)0x1B6);
+        Assert.Equal(["0", "0", "0", "0"], ProcessTable.Status(daemon.Pid, "Uid").Split('\t'));
+        var text = await File.ReadAllTextAsync(daemon.Config);
+        await File.WriteAllTextAsync(daemon.Config, text.Replace("keeper=true", "keeper=true\nuser=nobody", StringComparison.Ordinal));
+        (await daemon.CtlAsync("reload")).AssertSuccess();
+        await Waiting.UntilAsync(() => ProcessTable.Status(daemon.Pid, "Uid").StartsWith("65534", StringComparison.Ordinal), () => "it is still root\n" + daemon.Account());
+        AssertNobody(daemon.Pid);
+        var before = await WebAsync(daemon);
+        var pid = DaemonOf(daemon.Pid);
+        AssertNobody(pid);
+        await SignalAsync(pid, "KILL");
+        await TakenOverAsync(daemon, daemon.Pid, pid);
+        Assert.Equal(before, await WebAsync(daemon));
+        AssertNobody(DaemonOf(daemon.Pid));
+
+        // The log belongs to root; it is written to all the same, by the successor and by who takes the keeper's place.
+        await daemon.LogSaysAsync("[Errno 13] Permission denied; the file of the daemon before stays in use");
+        var last = DaemonOf(daemon.Pid);
+        await SignalAsync(daemon.Pid, "KILL");
+        await TakenOverAsync(daemon, last, 0);
+        Assert.Equal(before, await WebAsync(daemon));
+        await daemon.LogSaysAsync($"the keeper (pid {daemon.Pid}) died");
+        await Waiting.UntilAsync(() => daemon.ReadLog().Split("everything is under control again").Length == 3, () => "it is not said\n" + daemon.Account());
+        (await daemon.CtlAsync("shutdown")).AssertSuccess();
+        await Waiting.UntilAsync(() => !ProcessTable.Exists(last), () => "it does not end\n" + daemon.Account());
+    }
+
+    [Fact]
     public async Task As_process_1_the_keeper_reaps_orphans_and_its_daemon_is_succeeded()
     {
         DaemonTests.AssertRoot();
@@ -462,6 +535,13 @@ public sealed class KeeperTests
             }
         },
         () => "nobody takes over\n" + daemon.Account());
+
+    private static void AssertNobody(int pid)
+    {
+        Assert.Equal(["65534", "65534", "65534", "65534"], ProcessTable.Status(pid, "Uid").Split('\t'));
+        Assert.Equal(["65534", "65534", "65534", "65534"], ProcessTable.Status(pid, "Gid").Split('\t'));
+        Assert.Equal("65534", ProcessTable.Status(pid, "Groups").Trim());
+    }
 
     private static Task SignalAsync(int pid, string signal) => TestDaemon.SignalAsync(pid, signal);
 

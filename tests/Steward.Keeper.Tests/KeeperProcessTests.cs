@@ -287,8 +287,8 @@ public sealed class KeeperProcessTests : IDisposable
         }
 
         string image = _keeper.Image("second");
-        string text = await File.ReadAllTextAsync(image);
-        await File.WriteAllTextAsync(image, text.Replace("\nexec", $"\nmkdir {_keeper.File("slept")} 2>/dev/null && sleep 12\nexec", StringComparison.Ordinal));
+        string text = await File.ReadAllTextAsync(_keeper.Script("second"));
+        await File.WriteAllTextAsync(_keeper.Script("second"), $"mkdir {_keeper.File("slept")} 2>/dev/null && sleep 12\n" + text);
         await daemon.DoAsync("hold image " + image);
         daemon.Kill();
         Assert.Equal(count + 1, (await _keeper.NextAsync()).Roles.Length);

@@ -38,15 +38,16 @@ internal sealed class TestKeeper : IDisposable
 
     public string File(string name) => Path.Combine(_folder, name);
 
-    /// <summary>Makes a file that is a daemon's image; the daemon tells its name.</summary>
+    /// <summary>
+    /// Makes an executable file that is an image of daemon and keeper and tells its name; what it does stands in its <see cref="Script"/>.
+    /// </summary>
     /// <param name="name">Its name.</param>
     /// <param name="renew">What it does when it is to take the place of another one of the keeper, instead of that: shell.</param>
     public string Image(string name, string renew = ":")
     {
         string file = File(name);
         string command = string.Join(' ', TestProgram.Command);
-        System.IO.File.WriteAllText(file, $"""
-            #!/bin/sh
+        System.IO.File.WriteAllText(Script(name), $"""
             case "$1" in
                 --kept) shift; exec {command} daemon {name} "$@" ;;
                 --renew-keeper) {renew} ;;
@@ -54,9 +55,30 @@ internal sealed class TestKeeper : IDisposable
             exec {command} keeper {name} "$@"
 
             """);
-        System.IO.File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        // No script by itself: those cannot be executed by a descriptor that closes meanwhile, and no image of the program is one.
+        System.IO.File.WriteAllText(file + ".c", $$"""
+            #include <unistd.h>
+            int main(int count, char **words)
+            {
+                char *all[count + 2];
+                all[0] = "sh";
+                all[1] = "{{Script(name)}}";
+                for (int i = 1; i <= count; i++)
+                    all[i + 1] = words[i];
+                execv("/bin/sh", all);
+                return 127;
+            }
+
+            """);
+        using var compiler = Process.Start("gcc", ["-o", file, file + ".c"]);
+        compiler.WaitForExit();
+        Assert.Equal(0, compiler.ExitCode);
         return file;
     }
+
+    /// <summary>What an image does: shell.</summary>
+    public string Script(string name) => File(name + ".sh");
 
     /// <summary>Waits for the next daemon.</summary>
     public async Task<TestedDaemon> NextAsync()
@@ -91,7 +113,11 @@ internal sealed class TestKeeper : IDisposable
         var clock = Stopwatch.StartNew();
         while (!condition())
         {
-            Assert.True(clock.Elapsed < Limit, complaint());
+            if (clock.Elapsed >= Limit)
+            {
+                Assert.Fail(complaint());
+            }
+
             await Task.Delay(20);
         }
     }

@@ -72,6 +72,28 @@ public sealed unsafe class KeeperChildren : IDisposable
     /// <summary>Sends a signal to a child that is not reaped.</summary>
     public static void Signal(int pid, int number) => _ = LibC.kill(pid, number);
 
+    /// <summary>
+    /// Takes on the rights of a child that has fewer, for good: user, groups, and before that its hard limit of descriptors, which may be
+    /// higher than ours, so that the children after it have it as well.
+    /// </summary>
+    /// <exception cref="StartException">It is not possible, and this process must end.</exception>
+    public static void ShareRightsOf(int pid)
+    {
+        LibC.RLimit theirs;
+        LibC.RLimit ours;
+        if (LibC.getuid() == 0
+            && LibC.prlimit(pid, LibC.RLIMIT_NOFILE, null, (ulong*)&theirs) == 0
+            && LibC.getrlimit(LibC.RLIMIT_NOFILE, &ours) == 0
+            && theirs.Hard > ours.Hard)
+        {
+            // Refused in a container without CAP_SYS_RESOURCE, where the child could not raise it either.
+            ours.Soft = ours.Hard = theirs.Hard;
+            _ = LibC.setrlimit(LibC.RLIMIT_NOFILE, &ours);
+        }
+
+        DaemonUser.BecomeThatOf(pid);
+    }
+
     /// <summary>Lets deaths be told again.</summary>
     public void LookAgain() => _watcher.ReapingDone();
 

@@ -159,6 +159,12 @@ public sealed class KeeperLink : IDisposable
     /// <summary>Has the keeper reap a program whose end was told.</summary>
     public void Reap(int pid) => Send(["reaped", pid.ToString(CultureInfo.InvariantCulture)]);
 
+    /// <summary>
+    /// Has the keeper take on the rights that this process has by now: a daemon that is not root any more must not leave anything to a
+    /// root that acts on it. To be called before the first thing is left.
+    /// </summary>
+    public void ShareRights() => Send(["rights"]);
+
     /// <summary>Says that clients are answered from here on.</summary>
     public void Ready() => Send(["ready"]);
 

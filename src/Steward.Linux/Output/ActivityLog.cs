@@ -58,6 +58,7 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
     private readonly LocalTime _time = new();
     private ArrayBufferWriter<byte> _batch = new(4096);
     private List<Entry> _taken = [];
+    private FileIdentity? _opened;
 
     /// <summary>Opens the log and starts its thread.</summary>
     /// <param name="options">Where it goes.</param>
@@ -100,6 +101,12 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
 
     /// <summary>Told of the last numbered line that is handed to the system, on the writer's thread.</summary>
     public Action<long>? Written { get; set; }
+
+    /// <summary>
+    /// Told of the descriptor of the file behind the first line, and whenever it is another file by then: rotated, reopened. On the writer's
+    /// thread; valid during the call.
+    /// </summary>
+    public Action<int>? Opened { get; set; }
 
     /// <inheritdoc/>
     public void Write(LogLevel level, string text, long wall) => Write(level, text, wall, 0);
@@ -237,6 +244,12 @@ public sealed unsafe class ActivityLog : IActivityLog, IDisposable
             if (number > 0)
             {
                 Written?.Invoke(number);
+            }
+
+            if (_file is { } file && Opened is { } opened && file.Identity != _opened)
+            {
+                _opened = file.Identity;
+                opened(file.Descriptor);
             }
 
             lock (_gate)

@@ -12,6 +12,12 @@ public static unsafe class DaemonUser
         "Supervisor is running as root.  Privileges were not dropped because no user is specified in the config file.  If you intend to "
         + "run as root, you can set user=root in the config file to avoid this message.";
 
+    // With 65,536 groups, the most there are, of ten digits.
+    private const int MaxStatus = 1 << 20;
+
+    // Real, effective, saved, for files.
+    private const int EffectiveField = 1;
+
     /// <summary>Says why the daemon cannot become a user; null when it can, or is that user.</summary>
     public static string? Refusal(UserIdentity? user) =>
         user is null || LibC.getuid() == (uint)user.Uid || LibC.getuid() == 0 ? null : "Can't drop privilege as nonroot user";
@@ -37,27 +43,60 @@ public static unsafe class DaemonUser
 
         if (current != (uint)user.Uid)
         {
-            uint[] groups = [.. user.Groups.Select(static group => (uint)group)];
-            fixed (uint* first = groups)
-            {
-                if (LibC.setgroups((nuint)groups.Length, first) != 0)
-                {
-                    throw new StartException("Could not set groups of effective user");
-                }
-            }
-
-            if (LibC.setgid((uint)user.Gid) != 0)
-            {
-                throw new StartException("Could not set group id of effective user");
-            }
-
-            if (LibC.setuid((uint)user.Uid) != 0)
-            {
-                throw new StartException("Could not set user id of effective user", LibC.LastError);
-            }
+            Become((uint)user.Uid, (uint)user.Gid, [.. user.Groups.Select(static group => (uint)group)]);
         }
 
         return new LoadMessage(
             LogLevel.Info, string.Create(CultureInfo.InvariantCulture, $"Set uid to user {user.Uid} succeeded"));
+    }
+
+    /// <summary>
+    /// Becomes the user that another process is, for good, when this one is root and that one is not: what the kernel says of it counts
+    /// (man 5 proc_pid_status), not what it says of itself. It may be dead, if it is not reaped.
+    /// </summary>
+    /// <exception cref="StartException">It is not possible; this process has more rights than it is to have and must end.</exception>
+    public static void BecomeThatOf(int pid)
+    {
+        if (LibC.getuid() != 0)
+        {
+            return;
+        }
+
+        byte[] status = FileBytes.Read(string.Create(CultureInfo.InvariantCulture, $"/proc/{pid}/status"), MaxStatus, out int errno)
+            ?? throw new StartException(string.Create(CultureInfo.InvariantCulture, $"The user of process {pid} cannot be read"), errno);
+        string[] lines = NativeText.Decode(status).Split('\n');
+        uint uid = Numbers("Uid:")[EffectiveField];
+        if (uid != 0)
+        {
+            Become(uid, Numbers("Gid:")[EffectiveField], Numbers("Groups:"));
+        }
+
+        uint[] Numbers(string name) =>
+        [
+            .. lines.Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..]
+                .Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)
+                .Select(static number => uint.Parse(number, CultureInfo.InvariantCulture)),
+        ];
+    }
+
+    private static void Become(uint uid, uint gid, uint[] groups)
+    {
+        fixed (uint* first = groups)
+        {
+            if (LibC.setgroups((nuint)groups.Length, first) != 0)
+            {
+                throw new StartException("Could not set groups of effective user");
+            }
+        }
+
+        if (LibC.setgid(gid) != 0)
+        {
+            throw new StartException("Could not set group id of effective user");
+        }
+
+        if (LibC.setuid(uid) != 0)
+        {
+            throw new StartException("Could not set user id of effective user", LibC.LastError);
+        }
     }
 }

@@ -31,6 +31,34 @@ public sealed class ActivityLogTests : IDisposable
     }
 
     [Fact]
+    public void The_file_in_use_is_told_whenever_it_is_another_one()
+    {
+        string path = _directory.File("log");
+        var told = new List<string>();
+        using var log = new ActivityLog(new ActivityLogOptions { Path = path, MaxBytes = 1000, Backups = 1 })
+        {
+            Opened = fd => told.Add(new FileInfo($"/proc/self/fd/{fd}").LinkTarget!),
+        };
+        Write("one");
+        Write("two");
+        Assert.Equal([path], told);
+        File.Move(path, path + ".moved");
+        log.Reopen();
+        Write("three");
+        Assert.Equal([path, path], told);
+        Write(new string('x', 1000));
+        Write("four");
+        Assert.Equal([path, path, path], told);
+        Assert.True(File.Exists(path + ".1"));
+
+        void Write(string text)
+        {
+            log.Write(LogLevel.Info, text, 0);
+            log.Flush();
+        }
+    }
+
+    [Fact]
     public void A_file_that_cannot_be_opened_is_a_start_failure()
     {
         StartException failure = Assert.Throws<StartException>(() => new ActivityLog(new ActivityLogOptions { Path = _directory.File("no/log") }));
