@@ -3,7 +3,7 @@ namespace Steward.Http;
 /// <summary>What is known of a connection; a feature of it.</summary>
 internal sealed class ConnectionState
 {
-    private volatile bool _hasServed;
+    private volatile bool _hasBegun;
     private volatile bool _isServed;
 
     /// <summary>Whether the server looks after it; one that is turned away for being too many never gets there.</summary>
@@ -13,10 +13,13 @@ internal sealed class ConnectionState
         set => _isServed = value;
     }
 
-    /// <summary>Whether a request of it was answered: it may be idle, and its client knows that such connections end at any time.</summary>
-    public bool HasServed
+    /// <summary>
+    /// Whether a request of it has come: it is answered in any case, and behind it the connection is idle, of which its client knows that such
+    /// connections end at any time.
+    /// </summary>
+    public bool HasBegun
     {
-        get => _hasServed;
-        set => _hasServed = value;
+        get => _hasBegun;
+        set => _hasBegun = value;
     }
 }

@@ -214,11 +214,9 @@ internal sealed class Exchange : IRequester
 
     public void SetStatus(int status) => _response.StatusCode = status;
 
-    public void EndRequest()
-    {
-        _writer?.Clear();
-        _state.HasServed = true;
-    }
+    public void BeginRequest() => _state.HasBegun = true;
+
+    public void EndRequest() => _writer?.Clear();
 
     public static string Reason(int status) => status switch
     {

@@ -85,41 +85,37 @@ internal sealed class GatedTransport(ILoggerFactory log, Action<ConnectionContex
         public async Task CloseAsync()
         {
             _isClosed = true;
-            await EndAsync().ConfigureAwait(false);
+            await _closing.CancelAsync().ConfigureAwait(false);
             await _ended.Task.ConfigureAwait(false);
         }
 
         public async ValueTask UnbindAsync(CancellationToken cancellationToken = default)
         {
             _unbound.TrySetResult();
-            await EndAsync().ConfigureAwait(false);
+            await _closing.CancelAsync().ConfigureAwait(false);
         }
 
         public async ValueTask DisposeAsync()
         {
             _unbound.TrySetResult();
-            await EndAsync().ConfigureAwait(false);
+            await _closing.CancelAsync().ConfigureAwait(false);
+            socket.Dispose();
             connections.Dispose();
-            _closing.Dispose();
-        }
-
-        private async Task EndAsync()
-        {
-            if (!_closing.IsCancellationRequested)
-            {
-                socket.Dispose();
-                await _closing.CancelAsync().ConfigureAwait(false);
-            }
         }
 
         /// <summary>The next connection; null when there will be none.</summary>
         private async Task<ConnectionContext?> NextAsync(CancellationToken cancellation)
         {
-            while (!_closing.IsCancellationRequested)
+            // Accepting is cancelled, never torn away with its socket: who was just let in by the kernel would be let go without an answer.
+            using CancellationTokenSource? linked = cancellation.CanBeCanceled
+                ? CancellationTokenSource.CreateLinkedTokenSource(cancellation, _closing.Token)
+                : null;
+            CancellationToken end = linked?.Token ?? _closing.Token;
+            while (!end.IsCancellationRequested)
             {
                 try
                 {
-                    Socket next = await socket.AcceptAsync(cancellation).ConfigureAwait(false);
+                    Socket next = await socket.AcceptAsync(end).ConfigureAwait(false);
                     _isShort = false;
                     if (next.AddressFamily != AddressFamily.Unix)
                     {
@@ -128,7 +124,7 @@ internal sealed class GatedTransport(ILoggerFactory log, Action<ConnectionContex
 
                     return connections.Create(next);
                 }
-                catch (Exception end) when (end is ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
+                catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException or SocketException { SocketErrorCode: SocketError.OperationAborted })
                 {
                     return null;
                 }

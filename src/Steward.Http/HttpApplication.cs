@@ -35,12 +35,11 @@ internal sealed class HttpApplication(
 
     public Exchange CreateContext(IFeatureCollection contextFeatures)
     {
-        if (contextFeatures is IHostContextContainer<Exchange> container)
-        {
-            return container.HostContext ??= new Exchange(contextFeatures);
-        }
-
-        return new Exchange(contextFeatures);
+        Exchange exchange = contextFeatures is IHostContextContainer<Exchange> container
+            ? container.HostContext ??= new Exchange(contextFeatures)
+            : new Exchange(contextFeatures);
+        exchange.BeginRequest();
+        return exchange;
     }
 
     /// <summary>The end of a request: the exchange lives on with its connection, but a long answer's buffer does not.</summary>

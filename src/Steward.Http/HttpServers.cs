@@ -39,7 +39,7 @@ public sealed class HttpServers : IAsyncDisposable
     public static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(1);
 
     // How long a connection that has brought no request yet may keep the gate open.
-    private static readonly TimeSpan FreshPatience = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan FreshPatience = TimeSpan.FromMilliseconds(500);
 
     private readonly ISupervisorControl _control;
     private readonly RpcEndpoint _rpc;
@@ -173,7 +173,7 @@ public sealed class HttpServers : IAsyncDisposable
         await _transport.CloseAsync().ConfigureAwait(false);
 
         // What was accepted just now is about to bring its request: a client that was let in is not turned away.
-        await UntilAsync(() => Count(static state => !state.HasServed) <= _rpc.UnderWay.Waiting, FreshPatience).ConfigureAwait(false);
+        await UntilAsync(() => Count(static state => !state.HasBegun) == 0, FreshPatience).ConfigureAwait(false);
         _stopping = _server.StopAsync(_endAll.Token);
         await UntilAsync(() => Count(static _ => true) <= _rpc.UnderWay.Waiting, patience).ConfigureAwait(false);
     }

@@ -125,6 +125,31 @@ public sealed class HandoverTests
         Assert.Equal(200, waiting.Receive().Status);
     }
 
+    [Fact]
+    public async Task Who_was_just_let_in_is_answered_whoever_else_waits()
+    {
+        foreach (int before in (int[])[0, 30, 100])
+        {
+            await using TestServer server = await TestServer.StartAsync();
+            server.Control.Answer = static _ => new TaskCompletionSource<Outcome>().Task;
+            using TestClient waiting = server.Connect();
+            waiting.Send(TestServer.PostText(TestServer.CallText("supervisor.getPID")));
+            Assert.Equal(200, waiting.Receive().Status);
+            waiting.Send(TestServer.PostText(TestServer.CallText("supervisor.startAllProcesses")));
+            await UntilAsync(() => server.Control.Commands.Count == 1);
+
+            // When the gate closes it is let in, or still in the queue (nobody tells which, and both must be right); what it wants comes later.
+            using TestClient fresh = server.Connect();
+            await Task.Delay(before);
+            Task closing = server.Servers.CloseGateAsync(Generous);
+            await Task.Delay(30);
+            fresh.Send(TestServer.PostText(TestServer.CallText("supervisor.getPID")));
+            await closing;
+            await server.OpenAgainAsync();
+            Assert.Contains("4711", fresh.Receive().Body, StringComparison.Ordinal);
+        }
+    }
+
     /// <summary>What the first leave, as the others read it; the connections are duplicates, as the first live on here.</summary>
     private static async Task<HeldCalls> HandOverAsync(TestServer first, Func<Task<Outcome>, RequestId?> requestOf)
     {
