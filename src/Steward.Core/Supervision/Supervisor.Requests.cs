@@ -184,7 +184,11 @@ public sealed partial class Supervisor
             case OperationKind.Start:
                 if (Disablement(slot) is { } disablement)
                 {
-                    TellRequest(slot, operation, disablement);
+                    if (IsRecording)
+                    {
+                        TellRequest(slot, operation, disablement);
+                    }
+
                     Fail(slot, operation, FaultCode.Failed, disablement);
                     break;
                 }

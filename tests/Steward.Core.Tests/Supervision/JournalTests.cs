@@ -19,6 +19,13 @@ public sealed class JournalTests
         Machine machine = Machine.Up(Machine.Group(Machine.Program("web")));
         machine.Ask(new StopProcess("web", Wait: true), Alice);
         machine.Exit("web", WaitStatus.FromSignal(15));
+        machine.Ask(new SetIntent("web", IsEnabled: false, "disk full"), Alice);
+        machine.Ask(new StartProcess("web", Wait: false), Alice);
+        Assert.Empty(machine.Recorded);
+        machine = new Machine();
+        machine.Step(new IntentsRead([new Intent("web:web", null, "disk full", 1)]));
+        machine.Load(Machine.Group(Machine.Program("web")));
+        machine.Step(new DaemonStarted());
         Assert.Empty(machine.Recorded);
     }
 
