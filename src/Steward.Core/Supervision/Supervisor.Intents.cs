@@ -62,12 +62,8 @@ public sealed partial class Supervisor
         if (known?.DisabledFor != reason)
         {
             Remember(new Intent(name, known?.IsWanted, reason, _now.Wall, Clean(_requester)));
-            if (IsRecording)
-            {
-                TellOutsideOfRuns(
-                    slot, new RequestFact(set.IsEnabled ? "enable" : "disable", Named(_requester), null, Reason: string.IsNullOrEmpty(reason) ? null : reason));
-            }
-
+            TellOutsideOfRuns(
+                slot, new RequestFact(set.IsEnabled ? "enable" : "disable", Named(_requester), null, Reason: string.IsNullOrEmpty(reason) ? null : reason));
             Log(LogLevel.Info, set.IsEnabled ? $"{slot.Namespec} is enabled" : $"{slot.Namespec} is disabled{Because(reason!)}");
         }
 
@@ -83,26 +79,18 @@ public sealed partial class Supervisor
         if (Disablement(slot) is { } disablement)
         {
             Log(LogLevel.Info, $"{disablement}: it is not started");
-            TellThatItIsLeft(slot, disablement);
+            TellOutsideOfRuns(slot, new DecisionFact(DecisionKind.Leave, disablement));
             return false;
         }
 
         if (slot.Config.AutoStartAsLast && _intents.GetValueOrDefault(IntentName(slot)) is { IsWanted: false })
         {
             Log(LogLevel.Info, $"{slot.Namespec} was stopped by hand: it is not started (autostart=last)");
-            TellThatItIsLeft(slot, "it was stopped by hand, and autostart=last");
+            TellOutsideOfRuns(slot, new DecisionFact(DecisionKind.Leave, "it was stopped by hand, and autostart=last"));
             return false;
         }
 
         return true;
-    }
-
-    private void TellThatItIsLeft(ProcessSlot slot, string reason)
-    {
-        if (IsRecording)
-        {
-            TellOutsideOfRuns(slot, new DecisionFact(DecisionKind.Leave, reason));
-        }
     }
 
     private void Remember(Intent intent)

@@ -26,17 +26,26 @@ public sealed partial class Supervisor
         _ => false,
     };
 
-    private void Tell(JournalFact fact) => _effects.Add(new Record(new JournalEntry(0, _now.Wall, null, null, 0, fact)));
+    /// <summary>Told to nobody while nobody records; callers that are often here look before they make the fact.</summary>
+    private void Tell(in JournalEntry entry)
+    {
+        if (IsRecording)
+        {
+            _effects.Add(new Record(entry));
+        }
+    }
 
-    private void Tell(ProcessGroup group, JournalFact fact) => _effects.Add(new Record(new JournalEntry(0, _now.Wall, group.Name, null, 0, fact)));
+    private void Tell(JournalFact fact) => Tell(new JournalEntry(0, _now.Wall, null, null, 0, fact));
+
+    private void Tell(ProcessGroup group, JournalFact fact) => Tell(new JournalEntry(0, _now.Wall, group.Name, null, 0, fact));
 
     /// <summary>A fact about the present run, or the one before while none is.</summary>
     private void Tell(ProcessSlot slot, JournalFact fact) =>
-        _effects.Add(new Record(new JournalEntry(0, _now.Wall, slot.Group.Name, slot.Name, slot.Incarnation.Value, fact)));
+        Tell(new JournalEntry(0, _now.Wall, slot.Group.Name, slot.Name, slot.Incarnation.Value, fact));
 
     /// <summary>A fact about the process as such, whichever run it is in.</summary>
     private void TellOutsideOfRuns(ProcessSlot slot, JournalFact fact) =>
-        _effects.Add(new Record(new JournalEntry(0, _now.Wall, slot.Group.Name, slot.Name, 0, fact)));
+        Tell(new JournalEntry(0, _now.Wall, slot.Group.Name, slot.Name, 0, fact));
 
     private void TellState(ProcessSlot slot, ProcessState from) => Tell(slot, new StateFact(
         from,

@@ -184,11 +184,7 @@ public sealed partial class Supervisor
             case OperationKind.Start:
                 if (Disablement(slot) is { } disablement)
                 {
-                    if (IsRecording)
-                    {
-                        TellRequest(slot, operation, disablement);
-                    }
-
+                    TellRequest(slot, operation, disablement);
                     Fail(slot, operation, FaultCode.Failed, disablement);
                     break;
                 }
